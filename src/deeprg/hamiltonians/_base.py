@@ -1,0 +1,67 @@
+"""What every Hamiltonian offers, and the checks that they share."""
+
+import abc
+import math
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from ..lattice import Lattice
+from ..runs.errors import UsageError
+
+__all__ = ["AbstractHamiltonian"]
+
+
+class AbstractHamiltonian(eqx.Module):
+    """A dimensionless energy of lattice configurations: the weight is exp(-H(x)), temperature inside.
+
+    Subclasses are final, hold their parameters as static Python floats, and define three methods on one
+    configuration of shape [*lattice] (batch with `jax.vmap`):
+
+    - `energy(x)`: H(x), differentiable, in the dtype of `x`;
+    - `observables(x)`: name -> what one measures on `x`; a name that `deeprg.exact.reference` also has is the
+      same quantity;
+    - `describe()`: the formula and its parameters in one line.
+    """
+
+    lattice: eqx.AbstractVar[Lattice]
+
+    @abc.abstractmethod
+    def energy(self, x: Float[Array, "*lattice"]) -> Float[Array, ""]:
+        """The dimensionless energy H(x); raises `UsageError` when `x` does not have the lattice's shape."""
+
+    @abc.abstractmethod
+    def observables(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
+        """Unbiased estimates from one configuration, scalars and the correlator `correlation` [*lattice]."""
+
+    @abc.abstractmethod
+    def describe(self) -> str:
+        """The formula with its parameters and convention, in one line."""
+
+
+def check_field(lattice: Lattice, x: Array) -> None:
+    """Raise `UsageError` unless the array has the shape of the lattice."""
+    if x.shape != lattice.shape:
+        raise UsageError(
+            f"The field has shape {x.shape}, but the lattice has shape {lattice.shape}. "
+            "Methods take one configuration; use jax.vmap for a batch."
+        )
+
+
+def finite(name: str, value: float) -> float:
+    """The value as a float, or `UsageError` when it is not a finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"The {name} must be a number, not {value!r}.") from None
+    if not math.isfinite(number):
+        raise UsageError(f"The {name} must be finite, not {number}.")
+    return number
+
+
+def positive(name: str, value: float) -> float:
+    """The value as a float, or `UsageError` when it is not a finite number above zero."""
+    number = finite(name, value)
+    if number <= 0:
+        raise UsageError(f"The {name} must be positive, not {number}.")
+    return number

@@ -1,0 +1,196 @@
+"""Ising spins with translation-invariant pair couplings."""
+
+import functools
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Real
+
+from ..lattice import Lattice
+from ..runs.errors import UsageError
+from . import _circulant
+from ._base import AbstractHamiltonian, check_field, finite, positive
+
+__all__ = ["CRITICAL_TEMPERATURE", "Ising", "critical_temperature"]
+
+CRITICAL_TEMPERATURE = 2 / math.log1p(math.sqrt(2))
+"""T_c of the square-lattice Ising model with J = 1, 2/ln(1 + sqrt 2) = 2.269185314213022."""
+
+_CRITICAL_COUPLING_3D = 0.221654626  # simple cubic, Monte Carlo, arXiv:1806.03558
+
+
+def critical_temperature(lattice: Lattice) -> float:
+    """The critical temperature of the nearest-neighbour model with J = 1: exact in 2D, Monte Carlo in 3D.
+
+    Raises `UsageError` in 1D, where there is none (arXiv:1806.03558 for 1/T_c = 0.221654626(5) in 3D).
+
+    >>> round(critical_temperature(Lattice((16, 16))), 9)
+    2.269185314
+    """
+    if lattice.ndim == 1:
+        raise UsageError("The 1D Ising model has no critical temperature; give a number.")
+    return CRITICAL_TEMPERATURE if lattice.ndim == 2 else 1 / _CRITICAL_COUPLING_3D
+
+
+class Ising(AbstractHamiltonian):
+    """Ising spins s_i = ±1 with the energy H(s) = -1/2 sum_ij J_ij s_i s_j - h sum_i s_i.
+
+    J_ij depends on i - j only. `Ising(lattice, temperature, coupling, field)` couples nearest neighbours:
+    J = coupling / temperature for each of the 2 ndim displacements, added up, so an extent of 2 has double
+    bonds (as in Kaufman's formula), an extent of 1 a constant. A positive coupling is ferromagnetic.
+    `field` is the dimensionless h, not divided by the temperature, which sets the unit of `energy_per_site`.
+
+    Raises `UsageError` for a temperature that is not positive and for numbers that are not finite.
+
+    >>> import jax.numpy as jnp
+    >>> model = Ising(Lattice((4, 4)), temperature=2.0)
+    >>> float(model.energy(jnp.ones((4, 4))))
+    -16.0
+    """
+
+    lattice: Lattice = eqx.field(static=True)
+    temperature: float = eqx.field(static=True)
+    coupling: float | None = eqx.field(static=True)
+    field: float = eqx.field(static=True)
+    kernel: tuple[tuple[tuple[int, ...], float], ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        temperature: float,
+        coupling: float | None = 1.0,
+        field: float = 0.0,
+        *,
+        kernel: tuple[tuple[tuple[int, ...], float], ...] | None = None,
+    ):
+        self.lattice = lattice
+        self.temperature = positive("temperature", temperature)
+        self.field = finite("field", field)
+        if kernel is not None:
+            self.coupling = None
+            self.kernel = kernel
+            return
+        if coupling is None:
+            raise UsageError(
+                "A nearest-neighbour model needs a coupling; general couplings: Ising.from_kernel."
+            )
+        self.coupling = finite("coupling", coupling)
+        bonds: dict[tuple[int, ...], float] = {}
+        for step in lattice.nearest_displacements():
+            site = tuple(d % extent for d, extent in zip(step, lattice.shape, strict=True))
+            bonds[site] = bonds.get(site, 0.0) + self.coupling / self.temperature
+        self.kernel = tuple(sorted(bonds.items()))
+
+    @classmethod
+    def from_kernel(
+        cls, lattice: Lattice, kernel: np.ndarray, field: float = 0.0, temperature: float = 1.0
+    ) -> "Ising":
+        """General pair couplings J_ij = kernel[i - j], dimensionless (temperature inside), [*shape].
+
+        `temperature` only sets the unit of `energy_per_site`. Raises `UsageError` for a wrong shape, for
+        numbers that are not finite, and when kernel[r] differs from kernel[-r].
+
+        >>> import numpy as np
+        >>> Ising.from_kernel(Lattice((4,)), np.array([0.0, 0.5, 0.1, 0.5])).kernel
+        (((1,), 0.5), ((2,), 0.1), ((3,), 0.5))
+        """
+        kernel = np.asarray(kernel, np.float64)
+        if kernel.shape != lattice.shape:
+            raise UsageError(
+                f"The kernel has shape {kernel.shape}, but the lattice has shape {lattice.shape}."
+            )
+        if not np.isfinite(kernel).all():
+            raise UsageError("The kernel holds numbers that are not finite.")
+        mirrored = np.roll(np.flip(kernel), (1,) * lattice.ndim, axis=tuple(range(lattice.ndim)))
+        if not np.allclose(kernel, mirrored, rtol=1e-12, atol=1e-12 * np.abs(kernel).max()):
+            raise UsageError(
+                "The kernel must be symmetric, kernel[r] = kernel[-r]; add its mirror image and halve."
+            )
+        pairs = tuple(
+            (tuple(int(d) for d in site), float(kernel[tuple(site)])) for site in np.argwhere(kernel != 0)
+        )
+        return cls(lattice, temperature, None, field, kernel=pairs)
+
+    @property
+    def coupling_spectrum(self) -> np.ndarray:
+        """The eigenvalues of J, [*shape], in the order of `numpy.fft.fftn`; read-only.
+
+        >>> Ising(Lattice((4, 4)), temperature=2.0).coupling_spectrum.min().round(12).item()
+        -2.0
+        """
+        return _spectrum(self.lattice.shape, self.kernel)
+
+    def apply_coupling(self, x: Float[Array, "*lattice"]) -> Float[Array, "*lattice"]:
+        """J x: by shifts when the couplings are few, by Fourier transform otherwise.
+
+        >>> import jax.numpy as jnp
+        >>> Ising(Lattice((4,)), temperature=2.0).apply_coupling(jnp.array([1.0, 0.0, 0.0, 0.0])).tolist()
+        [0.0, 0.5, 0.0, 0.5]
+        """
+        if len(self.kernel) > 4 * self.lattice.ndim:
+            return _circulant.apply(x, self.coupling_spectrum)
+        axes = tuple(range(self.lattice.ndim))
+        return sum((value * jnp.roll(x, step, axes) for step, value in self.kernel), jnp.zeros_like(x))
+
+    def energy(self, x: Real[Array, "*lattice"]) -> Float[Array, ""]:
+        """H(s) of a spin configuration `x` with entries ±1."""
+        check_field(self.lattice, x)
+        s = as_float(x)
+        return -0.5 * jnp.sum(s * self.apply_coupling(s)) - self.field * jnp.sum(s)
+
+    def observables(self, x: Real[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
+        """The moments of the mean spin, the bond energy per site and the correlator of one configuration.
+
+        `energy_per_site` is -T/(2N) s^T J s: the coupling's own units, without the field term.
+
+        >>> import jax.numpy as jnp
+        >>> float(Ising(Lattice((4, 4)), temperature=2.0).observables(jnp.ones((4, 4)))["energy_per_site"])
+        -2.0
+        """
+        check_field(self.lattice, x)
+        s = as_float(x)
+        mean = jnp.mean(s)
+        correlation = _circulant.autocorrelation(s)
+        return {
+            "magnetisation": mean,
+            "absolute_magnetisation": jnp.abs(mean),
+            "magnetisation_squared": mean**2,
+            "energy_per_site": self.bond_energy(correlation),
+            "correlation": correlation,
+        }
+
+    def bond_energy(self, correlation: Float[Array, "*lattice"]) -> Float[Array, ""]:
+        """The bond energy per site -T/2 sum_r J(r) G(r) of a correlator G, in units of the coupling."""
+        total = sum(
+            (value * correlation[step] for step, value in self.kernel), jnp.zeros((), correlation.dtype)
+        )
+        return -0.5 * self.temperature * total
+
+    def describe(self) -> str:
+        """The formula with its parameters and convention, in one line."""
+        bonds = (
+            f"{len(self.kernel)} pair couplings per site"
+            if self.coupling is None
+            else f"nearest neighbours J = {self.coupling:g}/T"
+        )
+        return (
+            f"Ising spins on {self.lattice}: H = -1/2 s.J.s - h sum s, weight exp(-H), {bonds}, "
+            f"T = {self.temperature:.10g}, h = {self.field:g}"
+        )
+
+
+def as_float(x: Array) -> Array:
+    """Spins in the default float type unless they already are floats."""
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+
+
+@functools.lru_cache(maxsize=64)
+def _spectrum(shape: tuple[int, ...], kernel: tuple[tuple[tuple[int, ...], float], ...]) -> np.ndarray:
+    dense = np.zeros(shape)
+    for site, value in kernel:
+        dense[site] += value
+    spectrum = np.fft.fftn(dense).real
+    spectrum.setflags(write=False)
+    return spectrum
