@@ -1,0 +1,85 @@
+"""A fixed translation-invariant linear map, diagonal in Fourier space."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...hamiltonians import ContinuousDual
+from ...hamiltonians._circulant import apply
+from ...lattice import Lattice
+from ...runs.errors import UsageError
+from ._bijector import AbstractBijector
+
+__all__ = ["Circulant"]
+
+
+class Circulant(AbstractBijector):
+    """x = C z with C symmetric and circulant: C is `spectrum`(k) in Fourier space, log|det C| = Σ ln|C(k)|.
+
+    Raises `UsageError` when the spectrum has another shape than the lattice, vanishes somewhere, or is not
+    even under k -> -k (C would not be real).
+
+    >>> import jax.numpy as jnp
+    >>> x, log_det = Circulant(Lattice((4,)), spectrum=np.array([2.0, 1.0, 0.5, 1.0])).forward(jnp.ones(4))
+    >>> x.tolist(), float(log_det)
+    ([2.0, 2.0, 2.0, 2.0], 0.0)
+    """
+
+    lattice: Lattice = eqx.field(static=True)
+    spectrum: tuple[float, ...] = eqx.field(static=True)
+
+    def __init__(self, lattice: Lattice, *, spectrum: np.ndarray):
+        values = np.asarray(spectrum, np.float64)
+        if values.shape != lattice.shape:
+            raise UsageError(f"The spectrum has shape {values.shape}, but the lattice is {lattice}.")
+        if not np.all(np.isfinite(values)) or np.any(values == 0):
+            raise UsageError("The spectrum of a circulant bijector must be finite and nowhere zero.")
+        mirrored = values[np.ix_(*(-np.arange(extent) % extent for extent in lattice.shape))]
+        if not np.allclose(values, mirrored, rtol=1e-9, atol=0):
+            raise UsageError("The spectrum of a circulant bijector must be even, C(-k) = C(k).")
+        self.lattice = lattice
+        self.spectrum = tuple(values.ravel().tolist())
+
+    @classmethod
+    def whitening(cls, dual: ContinuousDual, power: float = 0.5) -> "Circulant":
+        """x = K^power w for the continuous dual of an Ising model.
+
+        With power 1/2, w given the spins is K^{1/2} s plus *white* noise of unit variance: nothing but the
+        spins correlates its sites. With power 1, w is the local variable y = K^-1 x.
+
+        >>> from deeprg.hamiltonians import Ising
+        >>> dual = ContinuousDual(Ising(Lattice((2,)), temperature=2.0), shift=1.0)
+        >>> Circulant.whitening(dual, power=1.0).spectrum
+        (3.0, 1.0)
+        """
+        spectrum = dual.spectrum if dual.variable == "x" else 1 / dual.spectrum
+        return cls(dual.lattice, spectrum=spectrum**power)
+
+    @property
+    def _values(self) -> np.ndarray:
+        return np.array(self.spectrum).reshape(self.lattice.shape)
+
+    def _log_det(self, x: Array) -> Float[Array, "..."]:
+        batch = x.shape[self.lattice.ndim :]
+        return jnp.full(batch, np.log(np.abs(self._values)).sum(), x.dtype)
+
+    def _apply(self, x: Array, spectrum: np.ndarray) -> Array:
+        columns = x.reshape(*self.lattice.shape, -1)
+        out = jax.vmap(lambda v: apply(v, spectrum), in_axes=-1, out_axes=-1)(columns)
+        return out.reshape(x.shape)
+
+    def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """C z and log|det C|."""
+        return self._apply(z, self._values), self._log_det(z)
+
+    def inverse(self, x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """C^-1 x and -log|det C|."""
+        return self._apply(x, 1 / self._values), -self._log_det(x)
+
+    def push_score(
+        self, z: Float[Array, "..."], score: Float[Array, "..."]
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
+        """C is symmetric, so the score becomes C^-1 score."""
+        return self._apply(z, self._values), self._log_det(z), self._apply(score, 1 / self._values)
