@@ -24,8 +24,8 @@ class AbstractBijector(eqx.Module):
     have the batch's shape. Samples then lie next to each other in memory, and every matrix product runs over
     sites and samples at once. `jax.vmap` works as well.
 
-    >>> import jax.numpy as jnp
-    >>> from deeprg.hamiltonians import GaussianField
+    >>> import jax.numpy as jnp, numpy as np
+    >>> from deeprg.coarsegrain.flow import Circulant
     >>> from deeprg.lattice import Lattice
     >>> double = Circulant(Lattice((2, 2)), spectrum=2 * np.ones((2, 2)))
     >>> x, log_det = double.forward(jnp.ones((2, 2)))

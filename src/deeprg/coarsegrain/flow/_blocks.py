@@ -22,8 +22,8 @@ MakeBlock = Callable[[int, PRNGKeyArray], AbstractBijector]
 class BlockLayer(AbstractBijector):
     """The same small bijector on every block of a tiling: permute into blocks, map, permute back.
 
-    Blocks have `side` sites along each axis, the first begins at `offset` (along each of `ndim` axes), and they
-    wrap around: translation by `side` is exact. log|det dx/dz| is the sum over blocks. Raises `UsageError` when
+    Blocks have `side` sites along each of `ndim` axes, the first begins at `offset` along each, and they wrap
+    around: translation by `side` is exact. log|det dx/dz| is the sum over blocks. Raises `UsageError` when
     the side does not divide the field's extents.
 
     >>> import jax, jax.numpy as jnp
@@ -124,7 +124,9 @@ def tebd(
     3
     """
     if any(extent % 2 for extent in lattice.shape):
-        raise UsageError(f"Brick-wall layers of 2-site blocks need even extents, but the lattice is {lattice}.")
+        raise UsageError(
+            f"Brick-wall layers of 2-site blocks need even extents, but the lattice is {lattice}."
+        )
     if shared:
         pair = _level(lattice, make, [1, 0], key)
         return Chain(*([pair] * layers))
@@ -134,7 +136,9 @@ def tebd(
 def _level(lattice: Lattice, make: MakeBlock, order: list[int], key: PRNGKeyArray) -> Chain:
     keys = jax.random.split(key, len(order))
     size = 2**lattice.ndim
-    return Chain(*(BlockLayer(make(size, k), ndim=lattice.ndim, offset=o) for o, k in zip(order, keys, strict=True)))
+    return Chain(
+        *(BlockLayer(make(size, k), ndim=lattice.ndim, offset=o) for o, k in zip(order, keys, strict=True))
+    )
 
 
 def _network(

@@ -233,12 +233,15 @@ def build_flow(
         )
     even = _is_even(hamiltonian)
     if symmetry in ("odd", "mixture") and not even:
-        raise UsageError(f"The Hamiltonian is not even under x -> -x, so the symmetry cannot be '{symmetry}'.")
+        raise UsageError(
+            f"The Hamiltonian is not even under x -> -x, so the symmetry cannot be '{symmetry}'."
+        )
     known = layout_options(layout)
     for name in options:
         if name not in known:
             raise UsageError(
-                f"The layout '{layout}' has no option '{name}'.{nearest(name, known)} Known: {', '.join(known)}."
+                f"The layout '{layout}' has no option '{name}'.{nearest(name, known)} "
+                f"Known: {', '.join(known)}."
             )
     odd = symmetry == "odd" or (symmetry == "auto" and even)
     prior_type = _named(PRIORS, "prior", prior)

@@ -63,9 +63,9 @@ def context_of(
 
     With the lattice's `extents` given, displacements that reach the same site around the torus count once.
 
-    >>> context_of((2, 2), [(1, 1)], [(0, 0)], radius=2)
+    >>> context_of((2, 2), [(1, 1)], [(0, 0)], radius=2.0)
     ((-1, -1), (-1, 1), (1, -1), (1, 1))
-    >>> context_of((2, 2), [(1, 1)], [(0, 0)], radius=2, extents=(2, 2))
+    >>> context_of((2, 2), [(1, 1)], [(0, 0)], radius=2.0, extents=(2, 2))
     ((-1, -1),)
     """
     reach = math.floor(radius)
@@ -104,7 +104,7 @@ def site_indices(
     cells = np.array(list(corners)).reshape(-1, len(shape))
     sites = np.concatenate([cells + np.array(offset) for offset in active])
     around = [np.ravel_multi_index(tuple(((sites + np.array(d)) % shape).T), shape) for d in displacements]
-    flat = np.ravel_multi_index(tuple(sites.T), shape)
+    flat = np.asarray(np.ravel_multi_index(tuple(sites.T), shape))
     return flat, np.array(around, dtype=flat.dtype).reshape(len(displacements), len(flat))
 
 

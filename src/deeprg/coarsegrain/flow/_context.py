@@ -56,9 +56,7 @@ class ContextNet(eqx.Module):
         key: PRNGKeyArray,
     ):
         keys = iter(jax.random.split(key, 3 * depth + 2))
-        normal = lambda rows, columns, size: (  # noqa: E731
-            size * jax.random.normal(next(keys), (rows, columns), dtype)
-        )
+        normal = lambda rows, columns, size: size * jax.random.normal(next(keys), (rows, columns), dtype)
         self.mix_odd = [normal(width, context, 1 / math.sqrt(max(context, 1)))]
         self.mix_even, self.bias = [], [0.5 * jax.random.normal(next(keys), (width,), dtype)]
         for _ in range(depth - 1):

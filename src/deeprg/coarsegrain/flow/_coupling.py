@@ -1,5 +1,6 @@
 """Affine couplings on a few variables, and the RealNVP block made of them."""
 
+import itertools
 import math
 
 import equinox as eqx
@@ -64,9 +65,9 @@ class RealNVP(AbstractBijector):
         sizes = [size, *([width] * hidden), size]
         keys = jax.random.split(key, 2 * len(sizes))
         self.weights, self.biases = [], []
-        for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             bound = fan_in**-0.5
-            uniform = lambda key, *shape, bound=bound: jax.random.uniform(  # noqa: E731
+            uniform = lambda key, *shape, bound=bound: jax.random.uniform(
                 key, (couplings, 2, *shape), dtype, -bound, bound
             )
             self.weights.append(uniform(keys[2 * i], fan_out, fan_in))
@@ -75,19 +76,19 @@ class RealNVP(AbstractBijector):
         self.odd = odd
 
     def _scale_and_shift(self, kept: Array, weights, biases, scale) -> tuple[Array, Array]:
-        def networks(v: Array) -> Array:
-            hidden = jnp.stack([v, v])
+        def network(which: int, v: Array) -> Array:
+            hidden = v
             for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-                hidden = weight @ hidden + bias[..., None]
+                hidden = weight[which] @ hidden + bias[which][:, None]
                 if layer < len(weights) - 1:
                     hidden = _elu(hidden)
-            return jnp.stack([jnp.tanh(hidden[0]), hidden[1]])
+            return hidden
 
-        out = networks(kept)
+        s, t = jnp.tanh(network(0, kept)), network(1, kept)
         if self.odd:
-            mirrored = networks(-kept)
-            out = 0.5 * jnp.stack([out[0] + mirrored[0], out[1] - mirrored[1]])
-        return scale[:, None] * out[0], out[1]
+            s = 0.5 * (s + jnp.tanh(network(0, -kept)))
+            t = 0.5 * (t - network(1, -kept))
+        return scale[:, None] * s, t
 
     def _run(self, v: Array, *, reverse: bool) -> tuple[Array, Array]:
         def couple(state, parameters):
@@ -103,7 +104,8 @@ class RealNVP(AbstractBijector):
         columns = v.reshape(v.shape[0], math.prod(batch))
         start = columns, jnp.zeros(columns.shape[1:], v.dtype)
         stacked = (self.weights, self.biases, self.scale, self.masks)
-        columns, log_det = jax.lax.scan(couple, start, stacked, reverse=reverse)[0]
+        # Hidden layers are recomputed in the backward pass: storing them costs more time than they do.
+        columns, log_det = jax.lax.scan(jax.checkpoint(couple), start, stacked, reverse=reverse)[0]
         return columns.reshape(v.shape), log_det.reshape(batch)
 
     def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
@@ -126,5 +128,3 @@ def _masks(size: int, couplings: int, key: PRNGKeyArray) -> Bool[Array, "couplin
 def _elu(x: Array) -> Array:
     # exp - 1 instead of expm1: one pass of the vector unit, an absolute error of one rounding.
     return jnp.where(x > 0, x, jnp.exp(jnp.minimum(x, 0)) - 1)
-
-

@@ -88,9 +88,7 @@ class Hierarchy(AbstractBijector):
         """The finest field and log|det dx/dz|."""
         self._check(z)
         x, log_det = self.base.forward(self._sites(z, 2**self.depth))
-        for x, step in self._ascend(x, z, from_level=0):  # noqa: B020
-            log_det = step + log_det
-        return x, log_det
+        return self._finest(x, z, log_det, from_level=0)
 
     def inverse(self, x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """The latents, each at its own site, and log|det dz/dx|."""
@@ -139,9 +137,11 @@ class Hierarchy(AbstractBijector):
         if shape not in shapes:
             raise UsageError(f"A coarse field of shape {shape} is none of the levels {shapes}.")
         self._check(z)
-        x, log_det = coarse, jnp.zeros((), coarse.dtype)
-        for x, step in self._ascend(coarse, z, from_level=shapes.index(shape)):
-            log_det = step + log_det
+        return self._finest(coarse, z, jnp.zeros((), coarse.dtype), from_level=shapes.index(shape))
+
+    def _finest(self, x: Array, z: Array, log_det: Array, *, from_level: int) -> tuple[Array, Array]:
+        for field, step in self._ascend(x, z, from_level=from_level):
+            x, log_det = field, step + log_det
         return x, log_det
 
     def _ascend(self, x: Array, z: Array, *, from_level: int):

@@ -104,7 +104,11 @@ class SiteMap(AbstractBijector):
         active = (delta[sites] - bend) * jnp.exp(-log_slope)
         (read,) = pull_net(pull_map((active, one))[1:])
         delta = _replaced(delta.at[around].add(-read), sites, active)
-        return _replaced(flat, sites, values).reshape(z.shape), jnp.sum(log_slope, axis=0), delta.reshape(z.shape)
+        return (
+            _replaced(flat, sites, values).reshape(z.shape),
+            jnp.sum(log_slope, axis=0),
+            delta.reshape(z.shape),
+        )
 
 
 def _replaced(flat: Array, sites: np.ndarray, values: Array) -> Array:

@@ -14,7 +14,7 @@ _SMALLEST = 1e-3
 
 
 class RationalQuadraticSpline(AbstractScalarMap):
-    """x = exp(s) spline(z) + t: a monotone rational-quadratic spline on [-reach, reach], the identity outside.
+    """x = exp(s) spline(z) + t: a rational-quadratic spline on [-reach, reach], the identity outside.
 
     Durkan et al., arXiv:1906.04032, eqs. (4)-(8). The logits of the bins' widths and heights and of the inner
     slopes are split into parts symmetric and antisymmetric under the reversal of the bins; the former are the

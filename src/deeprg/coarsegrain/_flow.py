@@ -1,0 +1,75 @@
+"""A trained flow read as a coarse-graining: undo the finest scales, keep what is left."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..lattice import Lattice
+from ..runs.errors import UsageError
+from ._base import AbstractCoarseGraining
+from .flow import AbstractFlow, Chain, Flow, Hierarchy, SymmetrisedFlow
+
+__all__ = ["FlowCoarseGraining"]
+
+
+class FlowCoarseGraining(AbstractCoarseGraining):
+    """The inverse of a flow's finest `levels` scales; coarse and fine are physical x and hierarchy variable.
+
+    Deterministic: the latents of the finer scales are put aside. `refine` draws them anew, so that
+    coarsen(refine(y)) = y. A flow averaged over a group is coarse-grained by its base flow, which breaks the
+    group's symmetry. Raises `UsageError` for a flow without a hierarchy and for levels that it does not have.
+
+    >>> import jax
+    >>> from deeprg.coarsegrain.flow import build_flow
+    >>> from deeprg.hamiltonians import build_hamiltonian
+    >>> flow = build_flow(build_hamiltonian("ising", Lattice((8, 8))), key=jax.random.key(0))
+    >>> str(FlowCoarseGraining(flow, levels=2).coarse)
+    '2x2'
+    """
+
+    flow: Flow
+    levels: int = eqx.field(static=True)
+
+    def __init__(self, flow: AbstractFlow, *, levels: int = 1):
+        base = flow.flow if isinstance(flow, SymmetrisedFlow) else flow
+        if not isinstance(base, Flow):
+            raise UsageError(f"A {type(flow).__name__} has no hierarchy to coarse-grain with.")
+        self.flow, self.levels = base, levels
+        depth = self._hierarchy.depth
+        if not 1 <= levels <= depth:
+            raise UsageError(f"The flow on {base.lattice} has {depth} levels, so it cannot undo {levels}.")
+
+    @property
+    def _links(self) -> tuple:
+        bijector = self.flow.bijector
+        return bijector.links if isinstance(bijector, Chain) else (bijector,)
+
+    @property
+    def _hierarchy(self) -> Hierarchy:
+        if not isinstance(self._links[0], Hierarchy):
+            raise UsageError(
+                "This flow has no hierarchy: a flat layout keeps all sites and coarse-grains none."
+            )
+        return self._links[0]
+
+    @property
+    def fine(self) -> Lattice:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The lattice of the physical field."""
+        return self.flow.lattice
+
+    @property
+    def coarse(self) -> Lattice:
+        """The lattice after undoing the finest levels."""
+        return Lattice(tuple(extent // 2**self.levels for extent in self.fine.shape))
+
+    def coarsen(self, x: Float[Array, "*fine"], *, key: PRNGKeyArray) -> Float[Array, "*coarse"]:
+        """The coarse variable of a physical field."""
+        del key
+        x, _ = Chain(*self._links[1:]).inverse(x)
+        return self._hierarchy.coarsen(x, levels=self.levels)
+
+    def refine(self, coarse: Float[Array, "*coarse"], *, key: PRNGKeyArray) -> Float[Array, "*fine"]:
+        """A physical field with the given coarse variable, its finer latents drawn from the prior."""
+        z = self.flow.latent(key=key).astype(coarse.dtype)
+        x, _ = self._hierarchy.refine(coarse, z)
+        return Chain(*self._links[1:]).forward(jnp.asarray(x))[0]
