@@ -49,7 +49,7 @@ def test_equals_a_hand_written_loop_with_optax(optimiser):
         final_fraction=0.1,
         clip_norm=0.5,
         optimiser=optimiser,
-        weight_decay=0.02 if optimiser == "adamw" else 0.0,
+        weight_decay=0.02,
         ema_decay=0.5,
     )
     cosine = 0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * np.arange(32) / 32))
@@ -58,7 +58,10 @@ def test_equals_a_hand_written_loop_with_optax(optimiser):
     def schedule(count):
         return rates[count]
 
-    rule = optax.adam(schedule) if optimiser == "adam" else optax.adamw(schedule, weight_decay=0.02)
+    rule = {
+        "adam": optax.chain(optax.add_decayed_weights(0.02), optax.adam(schedule)),
+        "adamw": optax.adamw(schedule, weight_decay=0.02),
+    }[optimiser]
     tx = optax.chain(optax.clip_by_global_norm(0.5), rule)
     params = {"w": jnp.zeros(3), "b": jnp.array(0.5)}
     ema, opt = params, tx.init(params)

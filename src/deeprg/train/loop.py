@@ -64,10 +64,9 @@ def train(
 ) -> TrainResult:
     """Train until the plan is done, a signal arrives or `time_limit` (minutes of this call) is over.
 
-    - `objective(model, batch) -> (loss, metrics)`: scalars. Both callables may be eqx.Modules that hold
-    arrays. - `batches(key, size) -> array [size, ...]`: axis 0 is cut over all `devices` (default: all
-    there are). - `on_chunk(record)` gets, every second or two: step, progress, batch, loss and its error,
-    smoothed,
+    - `objective(model, batch) -> (loss, metrics)`: scalars. Both may be eqx.Modules that hold arrays.
+    - `batches(key, size) -> array [size, ...]`: axis 0 is cut over all `devices` (default: all there are).
+    - `on_chunk(record)` gets, every second or two: step, progress, batch, loss and its error, smoothed,
       learning_rate, grad_norm, skipped (in total), seconds, steps_per_second, seconds_left, and the mean of
       every metric. `on_event(text)` gets what is worth a line in a log. The loop itself prints nothing.
     - `checkpoints` are written on their cadence and at the end, whatever the reason to stop.

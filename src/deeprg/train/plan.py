@@ -25,15 +25,15 @@ class Plan:
     and training is done at progress 1, whichever limit comes first. With `steps` alone the numbers do not
     depend on the clock and a resumed training is bit-identical; with `minutes` the rate follows the clock.
 
-    - `steps`, `minutes`: at least one of them. Minutes count from the start of the loop, compilation
-    included. - `batch`: one size, or a ramp of pairs (from this progress on, size). Each size is compiled
-    once. - `learning_rate`: the peak. It rises linearly from 0 during the fraction `warmup`, then falls on
-    a cosine to
-      `final_fraction` of the peak (`decay="cosine"`) or stays (`"constant"`).
+    - `steps`, `minutes`: at least one of them. Minutes count from the start of the loop, with compilation.
+    - `batch`: one size, or a ramp of pairs (from this progress on, size). Each size is compiled once.
+    - `learning_rate`: the peak. It rises linearly from 0 during the fraction `warmup`, then falls on a cosine
+      to `final_fraction` of the peak (`decay="cosine"`) or stays (`"constant"`).
     - `clip_norm`: global norm to which gradients are clipped, None for never.
-    - `optimiser`, `b1`, `b2`, `eps`, `weight_decay`: optax.adam or optax.adamw (decoupled decay, adamw only).
-    - `ema_decay`: of the averaged parameters, d_t = min(ema_decay, (1 + t) / (10 + t)) at update t = 0, 1,
-    ... - `max_skipped`: that many non-finite steps in a row end the training with `NumericalError`.
+    - `optimiser`, `b1`, `b2`, `eps`, `weight_decay`: optax.adam (decay as an L2 penalty in the gradient) or
+      optax.adamw (decoupled decay).
+    - `ema_decay`: of the averaged parameters, d_t = min(ema_decay, (1 + t) / (10 + t)) at update t = 0, 1 ...
+    - `max_skipped`: that many non-finite steps in a row end the training with `NumericalError`.
 
     Raises `UsageError` for impossible values.
 
@@ -80,10 +80,6 @@ class Plan:
         ):
             hint = nearest(value, options)
             _check(value in options, name, value, f"one of {', '.join(options)}", hint)
-        if self.weight_decay and self.optimiser != "adamw":
-            raise UsageError(
-                f"weight_decay = {self.weight_decay} needs optimiser = 'adamw'; '{self.optimiser}' has none."
-            )
         object.__setattr__(self, "batch", _ramp(self.batch))
 
     @property

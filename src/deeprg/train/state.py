@@ -18,15 +18,18 @@ _NEVER = 2**31 - 1
 
 
 def build_optimiser(plan: Plan) -> optax.GradientTransformationExtraArgs:
-    """The optax chain of a plan up to the learning rate: clip, Adam direction, decoupled weight decay.
+    """The optax chain of a plan up to the learning rate: clip, Adam direction, weight decay.
+
+    With "adam" the decay is part of the gradient that Adam sees (an L2 penalty, what PyTorch's Adam does);
+    with "adamw" it is decoupled and comes after.
 
     A gradient with a non-finite entry changes neither parameters nor moments and is counted
     (`optax.apply_if_finite`; the loop, not optax, gives up after too many).
     """
     parts = [] if plan.clip_norm is None else [optax.clip_by_global_norm(plan.clip_norm)]
-    parts.append(optax.scale_by_adam(b1=plan.b1, b2=plan.b2, eps=plan.eps))
-    if plan.optimiser == "adamw":
-        parts.append(optax.add_decayed_weights(plan.weight_decay))
+    adam = optax.scale_by_adam(b1=plan.b1, b2=plan.b2, eps=plan.eps)
+    decay = optax.add_decayed_weights(plan.weight_decay)
+    parts += [adam, decay] if plan.optimiser == "adamw" else [decay, adam]
     chain = optax.apply_if_finite(optax.chain(*parts), max_consecutive_errors=_NEVER)
     return optax.with_extra_args_support(chain)
 
