@@ -1,0 +1,109 @@
+"""`deeprg report` and `deeprg diagnose` behind their flags."""
+
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from deeprg.cli._console import colour, next_step, print_json, say
+from deeprg.cli._setup import Setup, open_run, trained
+from deeprg.cli._table import result_table
+from deeprg.probes import MeasuredDraws
+from deeprg.report.citations import citations_for
+from deeprg.report.diagnosis import CHECKS, Case, diagnose, verdict
+from deeprg.report.html import ReportData, page
+from deeprg.runs.atomic import write_text
+from deeprg.runs.errors import UsageError
+from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
+
+__all__ = ["case_of", "run_diagnosis", "run_report"]
+
+
+def case_of(run: RunFolder) -> Case:
+    """What a run folder says about itself; nothing of it is required but the status."""
+    stored = run.path / "evaluation.npz"
+    return Case(
+        results=run.results(),
+        metrics=run.metrics(),
+        status=run.status(),
+        draws=MeasuredDraws.load(stored) if stored.exists() else None,
+    )
+
+
+def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool) -> int:
+    """Write the page; returns the exit code."""
+    run = RunFolder.open(name)
+    case, setup = case_of(run), open_run(run)
+    target = run.report if out is None else out
+    if target.is_dir():
+        raise UsageError(f"'{target}' is a folder. Give the path of a file, or leave --out away.")
+    findings = diagnose(case)
+    scales = None
+    if (run.checkpoints / "last.eqx").exists():
+        scales = _scales(run, setup, count, seed)
+    data = ReportData(
+        name=run.name,
+        subtitle=setup.hamiltonian.describe(),
+        config=run.resolved(),
+        environment=run.environment(),
+        metrics=case.metrics,
+        results=case.results,
+        findings=findings,
+        citations=citations_for(run.resolved()),
+        draws=case.draws,
+        scales=scales,
+        exact_free_energy=None if setup.reference is None else setup.reference.free_energy,
+    )
+    write_text(target, page(data))
+    say(verdict(findings))
+    if json:
+        print_json({"schema_version": SCHEMA_VERSION, "run": str(run.path), "report": str(target.resolve())})
+    elif case.results is not None:
+        print(result_table(case.results, report=str(target)))
+    else:
+        print(target)
+    next_step(f"open {target} in a browser", f"deeprg sample {run.path} -n 100000 --method independence")
+    return 0
+
+
+def _scales(run: RunFolder, setup: Setup, count: int, seed: int) -> list[np.ndarray]:
+    flow = trained(run, setup)
+    keys = jax.random.split(jax.random.key(seed), count)
+    # Under jit, because some bijectors have no efficient form without it.
+    fields = eqx.filter_jit(lambda keys: jax.vmap(lambda key: flow.scales(flow.latent(key=key)))(keys))(keys)
+    return [np.asarray(field) for field in fields]
+
+
+def run_diagnosis(name: str, *, strict: bool, json: bool) -> int:
+    """Print what may be wrong; returns the exit code."""
+    run = RunFolder.open(name)
+    findings = diagnose(case_of(run))
+    problems = [finding for finding in findings if finding.severity == "problem"]
+    if json:
+        document: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "run": str(run.path),
+            "ok": not problems,
+            "verdict": verdict(findings),
+            "checks": list(CHECKS),
+            "findings": [finding.to_dict() for finding in findings],
+        }
+        print_json(document)
+    else:
+        _print_findings(findings)
+    next_step(f"deeprg report {run.path}")
+    return 4 if strict and problems else 0
+
+
+def _print_findings(findings: list[Any]) -> None:
+    import sys
+
+    for finding in findings:
+        name = colour(finding.severity, "red" if finding.severity == "problem" else "yellow", sys.stdout)
+        print(f"{name}: {finding.check}: {finding.what}")
+        if finding.cause:
+            print(f"    likely cause: {finding.cause}")
+        print(f"    {finding.remedy}")
+    print(f"{verdict(findings)} ({len(CHECKS)} checks)")

@@ -1,0 +1,298 @@
+"""`deeprg train flow` behind its flags: folder, training, judgement of the final weights, results."""
+
+import io
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from deeprg.cli._console import claim_stdout, next_step, print_json, say, warn
+from deeprg.cli._progress import Progress, progress
+from deeprg.cli._settings import Settings, gather
+from deeprg.cli._setup import Setup, build
+from deeprg.cli._table import result_table
+from deeprg.coarsegrain.flow import AbstractFlow, draws
+from deeprg.probes import MeasuredDraws, collect, is_odd_symmetric, quality
+from deeprg.runs.atomic import write_bytes, write_json
+from deeprg.runs.config import config_text, refuse_changes, to_toml
+from deeprg.runs.environment import describe_environment
+from deeprg.runs.errors import NumericalError, UsageError
+from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
+from deeprg.train.batches import key_batches
+from deeprg.train.checkpoint import Checkpoints, read_header
+from deeprg.train.distributed import agree, is_writer, start
+from deeprg.train.loop import EXIT_CODES, TrainResult, train
+from deeprg.train.state import TrainState
+from deeprg.train.stop import StopRequest
+
+__all__ = ["Request", "evaluation_file", "measure", "run_training"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `deeprg train flow` was asked for."""
+
+    config: Path | None = None
+    assignments: Sequence[str] = ()
+    flags: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    out: Path | None = None
+    resume: str | None = None
+    allow_change: Sequence[str] = ()
+    time_limit: float | None = None
+    json: bool = False
+    print_config: bool = False
+    processes: tuple[str | None, int | None, int | None] = (None, None, None)
+    argv: Sequence[str] = field(default_factory=tuple)
+
+
+class _Stopped(Exception):
+    """A signal arrived while the final weights were judged."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+def evaluation_file(run: RunFolder) -> Path:
+    """Where the log weights and observables of the final weights lie."""
+    return run.path / "evaluation.npz"
+
+
+def run_training(request: Request) -> int:
+    """Train as requested; returns the exit code."""
+    begun = time.monotonic()
+    if request.time_limit is not None and not request.time_limit > 0:
+        raise UsageError(f"the time limit is {request.time_limit} minutes, but it must be positive.")
+    if any(part is not None for part in request.processes):
+        if all(part is not None for part in request.processes):
+            claim_stdout()  # the collectives of several CPU processes announce themselves there
+        start(*request.processes)
+    earlier = None if request.resume is None else RunFolder.open(request.resume)
+    if earlier is not None and request.out is not None:
+        raise UsageError("--out and --resume exclude each other: a resumed run stays in its folder.")
+    settings = gather(
+        config=request.config,
+        assignments=request.assignments,
+        flags=request.flags,
+        run=None if earlier is None else earlier.resolved(),
+    )
+    if request.print_config:
+        print(config_text(settings.resolved))
+        settings.check()
+        return 0
+    setup = build(settings.check())
+    state = TrainState.create(setup.flow, setup.plan, key=setup.train_key)
+    if is_writer():
+        return _writer(request, settings, setup, state, earlier, begun)
+    if earlier is not None and _checkpoints(earlier, setup).last.exists():
+        state, _ = _checkpoints(earlier, setup).load(state)
+    result = train(state, setup.objective, key_batches, setup.plan, time_limit=request.time_limit)
+    agree([0.0])  # wait until process 0 has judged the weights: the end of one process ends all
+    return result.exit_code
+
+
+def _writer(
+    request: Request,
+    settings: Settings,
+    setup: Setup,
+    state: TrainState,
+    earlier: RunFolder | None,
+    begun: float,
+) -> int:
+    if earlier is None:
+        folder = _create(request, settings, setup)
+    else:
+        folder, state = earlier, _resume(request, setup, state, earlier)
+    say(f"{setup.hamiltonian.describe()}")
+    say(f"run folder {folder.path}, {state.parameters} parameters, {jax.device_count()} device(s)")
+    if setup.config.evaluate.samples < 100_000:
+        warn(
+            f"the ESS will come from {setup.config.evaluate.samples} samples; fewer than 100000 miss the "
+            "tail and flatter the model."
+        )
+    exact = None if setup.reference is None else setup.reference.free_energy
+    results: dict[str, Any] | None = None
+    with folder, StopRequest() as stop, progress(exact) as display:
+        result = _train(request, setup, state, folder, display, stop, begun)
+        reason = result.reason
+        try:
+            if reason == "done":
+                results = _judge(folder, setup, result, display, stop)
+                folder.write_results(results)
+                folder.set_status("done", step=results["steps"])
+        except _Stopped as stopped:
+            reason = stopped.reason
+        finally:
+            agree([0.0])
+    if results is None:
+        return _stopped(request, folder, int(result.state.step), reason)
+    document = folder.results() or {}
+    for text in results["warnings"]:
+        warn(text)
+    if request.json:
+        print_json(document)
+    else:
+        print(result_table(document))
+    next_step(f"deeprg report {folder.path}", f"deeprg sample {folder.path} -n 100000 --method independence")
+    return 0
+
+
+def _train(
+    request: Request,
+    setup: Setup,
+    state: TrainState,
+    folder: RunFolder,
+    display: Progress,
+    stop: StopRequest,
+    begun: float,
+) -> TrainResult:
+    def on_event(text: str) -> None:
+        folder.event(text)
+        display.event(text)
+
+    def on_chunk(record: dict[str, Any]) -> None:
+        folder.append_metrics(record)
+        display.record(record)
+
+    limit = request.time_limit
+    return train(
+        state,
+        setup.objective,
+        key_batches,
+        setup.plan,
+        checkpoints=_checkpoints(folder, setup),
+        on_chunk=on_chunk,
+        on_event=on_event,
+        stop=stop,
+        # What was spent on imports and building counts: a batch system counts it too.
+        time_limit=None if limit is None else max(limit - (time.monotonic() - begun) / 60.0, 1e-3),
+    )
+
+
+def _create(request: Request, settings: Settings, setup: Setup) -> RunFolder:
+    config = setup.config
+    shape = "x".join(map(str, config.hamiltonian.shape))
+    return RunFolder.create(
+        request.out,
+        name=config.name or f"{config.hamiltonian.name}-{shape}-{config.preset}",
+        config=_as_given(request, settings),
+        resolved=setup.values,
+        environment=describe_environment(seed=config.seed, argv=list(request.argv) or None),
+    )
+
+
+def _as_given(request: Request, settings: Settings) -> str:
+    """The text of config.toml: the file itself, or file, arguments and flags together."""
+    if request.config is not None and not request.assignments and not request.flags:
+        return Path(request.config).read_text(encoding="utf-8")
+    return to_toml(settings.given)
+
+
+def _checkpoints(folder: RunFolder, setup: Setup) -> Checkpoints:
+    return Checkpoints(folder.checkpoints, config=setup.values, every=setup.config.checkpoint_seconds)
+
+
+def _resume(request: Request, setup: Setup, state: TrainState, folder: RunFolder) -> TrainState:
+    checkpoints = _checkpoints(folder, setup)
+    before = folder.resolved()
+    if checkpoints.last.exists():
+        # The checkpoint knows the settings under which it was made, even if the folder was changed since.
+        before = read_header(checkpoints.last)["config"]
+    allowed = [name for text in request.allow_change for name in text.split(",") if name]
+    changes = refuse_changes(before, setup.values, allowed=allowed)
+    if checkpoints.last.exists():
+        state, header = checkpoints.load(state)
+        say(f"continuing '{folder.path}' after step {header['step']}")
+    else:
+        say(f"'{folder.path}' has no checkpoint yet: starting at step 0")
+    if setup.plan.depends_on_clock:
+        say("the plan depends on the clock: the numbers will not repeat those of an uninterrupted run")
+    folder.resume(int(state.step))
+    for path, (old, new) in changes.items():
+        folder.event(f"changed {path}: {old} -> {new}")
+    if changes:
+        checkpoints.save(state)
+        write_json(folder.path / "resolved.json", setup.values)
+    return state
+
+
+def _stopped(request: Request, folder: RunFolder, step: int, reason: str) -> int:
+    folder.set_status("interrupted", step=step, reason=reason)
+    say(f"stopped ({reason}) after step {step}; everything is saved in {folder.path}")
+    if request.json:
+        document = {"schema_version": SCHEMA_VERSION, "state": "interrupted", "reason": reason}
+        print_json(document | {"steps": step, "run": str(folder.path)})
+    next_step(f"deeprg train flow --resume {folder.path}")
+    return EXIT_CODES[reason]
+
+
+def measure(
+    flow: AbstractFlow, setup: Setup, n: int, *, key: Any, display: Progress, stop: StopRequest | None = None
+) -> tuple[MeasuredDraws, float]:
+    """n measured draws and the samples per second, compilation left out."""
+    times = []
+
+    def on_chunk(done: int) -> None:
+        times.append((time.monotonic(), done))
+        display.sampled(done, n)
+        if stop is not None and stop.reason is not None:
+            raise _Stopped(stop.reason)
+
+    batch = min(setup.config.evaluate.batch, n)
+    chunks = draws(flow, setup.hamiltonian, n, key=key, batch=batch)
+    measured = collect(chunks, setup.hamiltonian.lattice.shape, on_chunk=on_chunk)
+    (first, before), (last, done) = times[0], times[-1]
+    return measured, (done - before) / (last - first) if last > first else math.nan
+
+
+def _judge(
+    folder: RunFolder, setup: Setup, result: TrainResult, display: Progress, stop: StopRequest
+) -> dict[str, Any]:
+    """Everything in results.json, from samples of the final averaged weights."""
+    n = setup.config.evaluate.samples
+    display.event(f"compiling the sampler and drawing {n} samples of the final weights")
+    begun = time.monotonic()
+    measured, rate = measure(
+        result.state.averaged, setup, n, key=setup.evaluate_key, display=display, stop=stop
+    )
+    if not np.isfinite(measured.log_weights).all():
+        bad = int((~np.isfinite(measured.log_weights)).sum())
+        raise NumericalError(
+            f"{bad} of {n} weights of the final model are not finite. Lower learning_rate or set clip_norm; "
+            f"the checkpoint is in '{folder.checkpoints}'."
+        )
+    numbers = quality(measured, setup.reference, key=jax.random.fold_in(setup.evaluate_key, 1))
+    buffer = io.BytesIO()
+    np.savez(buffer, **measured.arrays())  # pyright: ignore[reportArgumentType]
+    write_bytes(evaluation_file(folder), buffer.getvalue())
+    records = folder.metrics()
+    per_step = result.seconds_per_step
+    if not math.isfinite(per_step) and records:
+        per_step = statistics.median(1 / record["steps_per_second"] for record in records)
+    cost = result.compiled[max(result.compiled)] if result.compiled else None
+    return {
+        **numbers,
+        "symmetric": is_odd_symmetric(setup.hamiltonian),
+        "hamiltonian": setup.hamiltonian.describe(),
+        "preset": setup.config.preset,
+        "precision": setup.config.precision,
+        "seed": setup.config.seed,
+        "steps": int(result.state.step),
+        "skipped_steps": result.state.skipped,
+        "train_seconds": result.state.seconds,
+        "seconds_per_step": per_step,
+        "compile_seconds": result.compile_seconds,
+        "evaluate_seconds": time.monotonic() - begun,
+        "samples_per_second": rate,
+        "flops_per_step": None if cost is None else cost.flops,
+        "bytes_per_step": None if cost is None else cost.bytes_accessed,
+        "memory_bytes": None if cost is None else cost.memory_bytes,
+        "parameters": result.state.parameters,
+        "run": str(folder.path),
+    }

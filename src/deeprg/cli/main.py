@@ -1,0 +1,83 @@
+"""The entry point: parses, runs one verb, and turns errors into messages and exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+import deeprg
+from deeprg.cli._console import colour, say
+from deeprg.cli.cite import cite
+from deeprg.cli.diagnose import diagnose
+from deeprg.cli.doctor import doctor
+from deeprg.cli.exact import app as exact
+from deeprg.cli.launch import launch
+from deeprg.cli.listing import list_all
+from deeprg.cli.report import report
+from deeprg.cli.sample import sample
+from deeprg.cli.train import app as train
+from deeprg.runs.errors import DeeprgError
+
+__all__ = ["app", "main"]
+
+app = App(
+    name="deeprg",
+    help="Deep learning and the renormalization group on one bench.",
+    version=deeprg.__version__,
+    result_action="return_value",
+)
+app.command(train)
+app.command(sample, name="sample")
+app.command(report, name="report")
+app.command(diagnose, name="diagnose")
+app.command(exact)
+app.command(list_all, name="list")
+app.command(doctor, name="doctor")
+app.command(cite, name="cite")
+app.command(launch, name="launch")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    0 success, 1 unexpected error, 2 bad input, 3 numerical failure, 4 diagnostics failed with --strict,
+    75 stopped early but resumable, 130 Ctrl-C.
+
+    >>> code = main(["exact", "ising", "--shape", "4x4", "--temperature", "2"])  # doctest: +ELLIPSIS
+    shape ...
+    >>> code
+    0
+    """
+    try:
+        result = app(
+            sys.argv[1:] if argv is None else list(argv),
+            exit_on_error=False,
+            print_error=False,
+            help_on_error=False,
+        )
+    except CycloptsError as error:
+        _complain(str(error))
+        return 2
+    except DeeprgError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of stdout has gone; keep Python from complaining again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MemoryError:
+        _complain("out of memory. Use a smaller batch or lattice.")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _complain(text: str) -> None:
+    say(f"{colour('error:', 'red', sys.stderr)} {text}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

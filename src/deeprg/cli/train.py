@@ -1,0 +1,121 @@
+"""`deeprg train flow`: train a flow from a Hamiltonian alone, then judge it against the exact free energy."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Group, Parameter
+
+__all__ = ["app"]
+
+app = App(name="train", help="Train a model into a run folder.")
+
+_TARGET = Group("Target", sort_key=1)
+_TRAINING = Group("Training", sort_key=2)
+_RUN = Group("Run", sort_key=3)
+_PROCESSES = Group("Several processes", sort_key=4)
+
+
+@app.command(name="flow")
+def train_flow(
+    *settings: Annotated[str, Parameter(help="key.path=value, for example train.batch=512 or flow.width=24")],
+    hamiltonian: Annotated[
+        str | None, Parameter(group=_TARGET, help="ising, phi4, gaussian: see deeprg list")
+    ] = None,
+    size: Annotated[int | None, Parameter(group=_TARGET, help="L of an L x L lattice")] = None,
+    shape: Annotated[str | None, Parameter(group=_TARGET, help="16x8, 64 (1D), 8x8x8 (3D)")] = None,
+    temperature: Annotated[str | None, Parameter(group=_TARGET, help="a number, or 'critical'")] = None,
+    shift: Annotated[
+        float | None, Parameter(group=_TARGET, help="smallest eigenvalue of the dual's K")
+    ] = None,
+    preset: Annotated[
+        str | None, Parameter(group=_TRAINING, help="default, original: see deeprg list")
+    ] = None,
+    minutes: Annotated[float | None, Parameter(group=_TRAINING, help="train that long")] = None,
+    steps: Annotated[int | None, Parameter(group=_TRAINING, help="train so many steps")] = None,
+    batch: Annotated[int | None, Parameter(group=_TRAINING, help="samples per step")] = None,
+    ess: Annotated[
+        int | None,
+        Parameter(
+            name=("--ess", "--ess-samples"), group=_TRAINING, help="samples that judge the final weights"
+        ),
+    ] = None,
+    seed: Annotated[int | None, Parameter(group=_TRAINING, help="seed of everything random")] = None,
+    precision: Annotated[
+        Literal["float32", "float64"] | None, Parameter(group=_TRAINING, help="type of all numbers")
+    ] = None,
+    config: Annotated[Path | None, Parameter(group=_RUN, help="a TOML file")] = None,
+    print_config: Annotated[
+        bool, Parameter(group=_RUN, negative="", help="show every value and where it came from, and stop")
+    ] = False,
+    out: Annotated[Path | None, Parameter(group=_RUN, help="run folder; default runs/NAME-NNN")] = None,
+    name: Annotated[str | None, Parameter(group=_RUN, help="NAME of the run in runs/")] = None,
+    resume: Annotated[str | None, Parameter(group=_RUN, help="continue this run")] = None,
+    allow_change: Annotated[
+        tuple[str, ...], Parameter(group=_RUN, help="settings that a resumed run may change")
+    ] = (),
+    time_limit: Annotated[
+        float | None, Parameter(group=_RUN, help="minutes after which to save and exit with 75")
+    ] = None,
+    json: Annotated[bool, Parameter(group=_RUN, negative="", help="one JSON document on stdout")] = False,
+    coordinator: Annotated[
+        str | None, Parameter(group=_PROCESSES, env_var="DEEPRG_COORDINATOR", help="host:port of process 0")
+    ] = None,
+    processes: Annotated[
+        int | None, Parameter(group=_PROCESSES, env_var="DEEPRG_PROCESSES", help="how many there are")
+    ] = None,
+    process_id: Annotated[
+        int | None, Parameter(group=_PROCESSES, env_var="DEEPRG_PROCESS_ID", help="number of this one")
+    ] = None,
+) -> int:
+    """Train a flow to a Hamiltonian and hold it against the exact free energy.
+
+    Settings: defaults < preset < --config FILE < key.path=value < flags.
+    Exit codes: 0, 2 bad input, 3 numerical failure, 75 stopped early, 130 Ctrl-C (both resumable).
+    """
+    from deeprg.runs.errors import UsageError
+
+    if size is not None and shape is not None:
+        raise UsageError(f"--size {size} and --shape {shape} exclude each other. Give one of them.")
+    from deeprg.cli._settings import flag_value
+    from deeprg.cli._training import Request, run_training
+
+    given: list[tuple[str, str, Any]] = [
+        ("--hamiltonian", "hamiltonian.name", hamiltonian),
+        ("--size", "hamiltonian.shape", None if size is None else [size, size]),
+        ("--shape", "hamiltonian.shape", shape),
+        (
+            "--temperature",
+            "hamiltonian.temperature",
+            None if temperature is None else flag_value(temperature),
+        ),
+        ("--shift", "hamiltonian.shift", shift),
+        ("--preset", "preset", preset),
+        ("--minutes", "train.minutes", minutes),
+        ("--steps", "train.steps", steps),
+        ("--batch", "train.batch", batch),
+        ("--ess", "evaluate.samples", ess),
+        ("--seed", "seed", seed),
+        ("--precision", "precision", precision),
+        ("--name", "name", name),
+    ]
+    return run_training(
+        Request(
+            config=config,
+            assignments=settings,
+            flags=[(flag, _nested(path, value)) for flag, path, value in given if value is not None],
+            out=out,
+            resume=resume,
+            allow_change=allow_change,
+            time_limit=time_limit,
+            json=json,
+            print_config=print_config,
+            processes=(coordinator, processes, process_id),
+            argv=sys.argv,
+        )
+    )
+
+
+def _nested(path: str, value: Any) -> dict[str, Any]:
+    first, dot, rest = path.partition(".")
+    return {first: _nested(rest, value) if dot else value}

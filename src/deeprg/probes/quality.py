@@ -1,0 +1,96 @@
+"""How good a flow is: its free energy beside the exact one, its weights, its acceptance, its observables."""
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from deeprg.exact import Reference
+from deeprg.hamiltonians import AbstractHamiltonian
+from deeprg.montecarlo import importance_summary
+from deeprg.probes.ensemble import MeasuredDraws
+from deeprg.probes.estimates import importance_estimates, independence_estimates
+from deeprg.runs.errors import NumericalError
+
+__all__ = ["is_odd_symmetric", "quality"]
+
+
+def is_odd_symmetric(hamiltonian: AbstractHamiltonian) -> bool:
+    """Whether H(x) = H(-x), tried on one random field.
+
+    >>> from deeprg.hamiltonians import build_hamiltonian
+    >>> from deeprg.lattice import Lattice
+    >>> is_odd_symmetric(build_hamiltonian("phi4", Lattice((4, 4))))
+    True
+    """
+    x = jax.random.normal(jax.random.key(0), hamiltonian.lattice.shape)
+    plus, minus = float(hamiltonian.energy(x)), float(hamiltonian.energy(-x))
+    return math.isclose(plus, minus, rel_tol=1e-4, abs_tol=1e-4)
+
+
+def quality(draws: MeasuredDraws, reference: Reference | None = None, *, key: PRNGKeyArray) -> dict[str, Any]:
+    """The numbers by which a trained flow is judged, ready for JSON.
+
+    Free energies in nats: `free_energy` = E_q[ln q + H] with its error, `exact_free_energy`, `gap` (their
+    difference, = KL(q|π)), `gap_per_site`; `log_partition` from the weights with its error and the exact one;
+    `std_log_weight`, `ess` with `ess_samples` and `ess_trusted` (10⁵ samples or more), `pareto_k`,
+    `largest_weight`; `kl_forward`, KL(π|q) from the same weights; `acceptance`, `tau_int`, `chain_short` and
+    `replica_q` of independence Metropolis; `observables` (reweighted) and `correlation`. What is not known is
+    None. See `deeprg.montecarlo.importance_summary` for formulas. `key` decides on acceptance.
+
+    >>> x = np.random.default_rng(0).normal(size=100_000)                # q = Normal(0, 1)
+    >>> log_weights = -0.5 * (x / 0.8)**2 + 0.5 * x**2 + 0.5 * np.log(2 * np.pi)
+    >>> row = quality(MeasuredDraws((1,), log_weights, {"x2": x**2}), key=jax.random.key(0))
+    >>> round(row["ess"], 2), row["ess_trusted"], round(row["log_partition"], 2)
+    (0.93, True, 0.7)
+    """
+    summary = importance_summary(draws.log_weights)
+    averages = importance_estimates(draws, reference)
+    warnings = []
+    try:
+        chain = independence_estimates(draws, reference, key=key)
+        acceptance, tau, replica = chain.acceptance, chain.tau_int, chain.replica_q
+        short = any(row.short for row in chain.observables.values()) or bool(chain.warnings)
+    except NumericalError as error:  # chains that never move: a number to report, not a reason to end
+        acceptance, tau, replica, short = 0.0, None, None, True
+        warnings.append(str(error))
+    exact = None if reference is None else reference.free_energy
+    gap = None if exact is None else summary.free_energy - exact
+    row = summary.to_dict()
+    row.update(
+        exact_free_energy=exact,
+        exact_log_partition=None if reference is None else reference.log_partition,
+        exact_source=None if reference is None else reference.source,
+        gap=gap,
+        gap_error=None if exact is None else summary.free_energy_error,
+        gap_per_site=None if gap is None else gap / math.prod(draws.shape),
+        log_partition_pull=_pull(summary.log_partition, summary.log_partition_error, reference),
+        kl_forward=_forward_divergence(draws.log_weights),
+        acceptance=acceptance,
+        tau_int=tau,
+        chain_short=short,
+        replica_q=replica,
+        observables={name: entry.to_dict() for name, entry in averages.observables.items()},
+        correlation=averages.to_dict()["correlation"],
+        warnings=warnings,
+    )
+    if not summary.ess_trusted:
+        row["warnings"].append(
+            f"the ESS comes from {summary.n} samples; fewer than 100000 miss the tail and flatter the model."
+        )
+    return row
+
+
+def _pull(value: float, error: float, reference: Reference | None) -> float | None:
+    return None if reference is None or not error > 0 else (value - reference.log_partition) / error
+
+
+def _forward_divergence(log_weights: np.ndarray) -> float:
+    """KL(π|q) = E_π[ln w] - ln Z, both by reweighting the same draws: it sees no mode that q misses."""
+    shifted = log_weights - log_weights.max()
+    weights = np.exp(shifted)
+    finite = weights > 0
+    mean = float(np.sum(weights[finite] * shifted[finite]) / weights.sum())
+    return mean - math.log(weights.mean())
