@@ -1,6 +1,6 @@
 """Docstrings as they are written in this package, plain text with formulas, made fit for Sphinx.
 
-Paragraphs are text (nothing in them is markup but `code`), indented blocks are shown as they stand, `- ` starts
+Paragraphs are text (nothing in them is markup but `code`), indented blocks stand as they are, `- ` starts
 a list item, `>>>` an example, and `Args:`, `Returns:` and `Raises:` head lists of `name: meaning`.
 """
 

@@ -49,7 +49,7 @@ def print_json(document: dict[str, Any]) -> None:
 def seconds_text(seconds: float) -> str:
     """A duration for people.
 
-    >>> seconds_text(5.2), seconds_text(75), seconds_text(3700)
+    >>> seconds_text(5.2), seconds_text(75.0), seconds_text(3700.0)
     ('5.2 s', '1:15', '1:01:40')
     """
     if seconds < 10:

@@ -1,5 +1,7 @@
 """`deeprg report` and `deeprg diagnose` behind their flags."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from deeprg.probes import MeasuredDraws
 from deeprg.report.citations import citations_for
 from deeprg.report.diagnosis import CHECKS, Case, diagnose, verdict
 from deeprg.report.html import ReportData, page
-from deeprg.runs.atomic import write_text
+from deeprg.report.style import style
+from deeprg.report.summary import plot_summary
+from deeprg.runs.atomic import write_bytes, write_text
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
@@ -57,6 +61,8 @@ def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool
         exact_free_energy=None if setup.reference is None else setup.reference.free_energy,
     )
     write_text(target, page(data))
+    if scales is not None and case.draws is not None:
+        _write_summary(target.with_name("summary.png"), data, scales, case.draws)
     say(verdict(findings))
     if json:
         print_json({"schema_version": SCHEMA_VERSION, "run": str(run.path), "report": str(target.resolve())})
@@ -66,6 +72,22 @@ def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool
         print(target)
     next_step(f"open {target} in a browser", f"deeprg sample {run.path} -n 100000 --method independence")
     return 0
+
+
+def _write_summary(path: Path, data: ReportData, scales: Sequence[np.ndarray], draws: MeasuredDraws) -> None:
+    buffer = io.BytesIO()
+    exact = data.exact_free_energy
+    with style():
+        figure = plot_summary(
+            data.metrics,
+            draws.log_weights,
+            scales,
+            exact_free_energy=exact,
+            final_gap=None if data.results is None else data.results.get("gap"),
+            log_partition=None if exact is None else -exact,
+        )
+        figure.savefig(buffer, format="png", dpi=110)
+    write_bytes(path, buffer.getvalue())
 
 
 def _scales(run: RunFolder, setup: Setup, count: int, seed: int) -> list[np.ndarray]:

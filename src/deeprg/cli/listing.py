@@ -70,10 +70,9 @@ def _entries(kind: str, root: Path) -> list[dict[str, Any]]:
         return [{"name": name, "summary": _first_line(thing)} for name, thing in BIJECTORS.items()]
     if kind == "priors":
         return [{"name": name, "summary": _first_line(thing)} for name, thing in PRIORS.items()]
-    import deeprg.coarsegrain as room
+    from deeprg.coarsegrain import COARSE_GRAININGS
 
-    known: dict[str, Any] = getattr(room, "COARSE_GRAININGS", {})
-    return [{"name": name, "summary": _first_line(thing)} for name, thing in known.items()]
+    return [{"name": name, "summary": _first_line(thing)} for name, thing in COARSE_GRAININGS.items()]
 
 
 def _runs(root: Path) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def train_flow(
     name: Annotated[str | None, Parameter(group=_RUN, help="NAME of the run in runs/")] = None,
     resume: Annotated[str | None, Parameter(group=_RUN, help="continue this run")] = None,
     allow_change: Annotated[
-        tuple[str, ...], Parameter(group=_RUN, help="settings that a resumed run may change")
+        tuple[str, ...], Parameter(group=_RUN, negative="", help="settings that a resumed run may change")
     ] = (),
     time_limit: Annotated[
         float | None, Parameter(group=_RUN, help="minutes after which to save and exit with 75")

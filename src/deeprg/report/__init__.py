@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deeprg.report.pulls import plot_pulls
     from deeprg.report.scales import plot_scales
     from deeprg.report.style import figure
+    from deeprg.report.summary import plot_summary
     from deeprg.report.training import plot_ess, plot_free_energy, plot_gap
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "plot_log_weights",
     "plot_pulls",
     "plot_scales",
+    "plot_summary",
 ]
 
 _HOMES = {
@@ -43,6 +45,7 @@ _HOMES = {
     "pulls": ("plot_pulls",),
     "scales": ("plot_scales",),
     "style": ("figure",),
+    "summary": ("plot_summary",),
     "training": ("plot_ess", "plot_free_energy", "plot_gap"),
 }
 
