@@ -19,7 +19,6 @@ from deeprg.probes import (
     estimates,
     importance_estimates,
     independence_estimates,
-    is_odd_symmetric,
     quality,
 )
 from deeprg.probes.estimates import longest_stay
@@ -145,8 +144,8 @@ def test_longest_stay_counts_the_whole_chain():
 def test_symmetry_is_recognised():
     from deeprg.hamiltonians import build_hamiltonian
 
-    assert is_odd_symmetric(build_hamiltonian("ising", Lattice((4, 4))))
-    assert not is_odd_symmetric(build_hamiltonian("ising", Lattice((4, 4)), field=0.3))
+    assert is_even(build_hamiltonian("ising", Lattice((4, 4))))
+    assert not is_even(build_hamiltonian("ising", Lattice((4, 4)), field=0.3))
 
 
 def test_importance_of_equal_weights_is_the_plain_mean():

@@ -1,5 +1,6 @@
 """From flags, arguments, a file and a preset to one checked configuration that knows where it comes from."""
 
+import inspect
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deeprg.cli._schema import run_schema
-from deeprg.coarsegrain.flow import PRESETS
+from deeprg.coarsegrain.flow import PRESETS, build_flow
 from deeprg.runs.atomic import jsonable
 from deeprg.runs.config import Resolved, leaves, load_toml, parse_assignments, resolve
 from deeprg.runs.errors import UsageError
@@ -73,11 +74,10 @@ def gather(
         preset = str(_choice(upper, "preset", "default"))
         lower, base = f"preset '{preset}'", _preset(preset)
     layers = [(lower, base), *upper]
-    schema = run_schema(
-        str(_choice(layers, "hamiltonian.name", "ising")), str(_choice(layers, "flow.layout", "conditional"))
-    )
+    layout = str(_choice(layers, "flow.layout", "conditional"))
+    schema = run_schema(str(_choice(layers, "hamiltonian.name", "ising")), layout)
     if run is None:
-        layers[0] = (lower, _fitting(base, schema))
+        layers[0] = (lower, _fitting(base, schema, layout))
     everything = resolve([("default", jsonable(defaults(schema))), *_one_duration(layers)])
     return Settings(everything, schema, resolve(upper).values)
 
@@ -102,13 +102,18 @@ def _preset(name: str) -> dict[str, Any]:
     return {section: jsonable(values) for section, values in parts.items()}
 
 
-def _fitting(layer: Mapping[str, Any], schema: type[Config]) -> dict[str, Any]:
-    """The layer without the options that the chosen Hamiltonian and layout do not have."""
-    fitting = dict(layer)
+def _fitting(preset: Mapping[str, Any], schema: type[Config], layout: str) -> dict[str, Any]:
+    """The preset without the options that the chosen Hamiltonian and layout do not have.
+
+    An option of the preset's own layout does not pass to another layout that has one of the same name.
+    """
+    fitting = dict(preset)
     for section in ("hamiltonian", "flow"):
         inner: Any = schema.model_fields[section].annotation
-        known = inner.model_fields
-        fitting[section] = {k: v for k, v in layer.get(section, {}).items() if k in known}
+        known = set(inner.model_fields)
+        if section == "flow" and preset.get("flow", {}).get("layout") != layout:
+            known &= set(inspect.signature(build_flow).parameters)
+        fitting[section] = {k: v for k, v in preset.get(section, {}).items() if k in known}
     return fitting
 
 

@@ -18,7 +18,8 @@ from deeprg.cli._settings import Settings, gather
 from deeprg.cli._setup import Setup, build
 from deeprg.cli._table import result_table
 from deeprg.coarsegrain.flow import AbstractFlow, draws
-from deeprg.probes import MeasuredDraws, collect, is_odd_symmetric, quality
+from deeprg.hamiltonians import is_even
+from deeprg.probes import MeasuredDraws, collect, quality
 from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.config import config_text, refuse_changes, to_toml
 from deeprg.runs.environment import describe_environment
@@ -278,7 +279,7 @@ def _judge(
     cost = result.compiled[max(result.compiled)] if result.compiled else None
     return {
         **numbers,
-        "symmetric": is_odd_symmetric(setup.hamiltonian),
+        "symmetric": is_even(setup.hamiltonian),
         "hamiltonian": setup.hamiltonian.describe(),
         "preset": setup.config.preset,
         "precision": setup.config.precision,

@@ -13,7 +13,7 @@ __all__ = ["FlowCoarseGraining"]
 
 
 class FlowCoarseGraining(AbstractCoarseGraining):
-    """The inverse of a flow's finest `levels` scales; coarse and fine are physical x and hierarchy variable.
+    """The inverse of a flow's finest `levels` scales: physical x to the hierarchy's own variable.
 
     Deterministic: the latents of the finer scales are put aside. `refine` draws them anew, so that
     coarsen(refine(y)) = y. A flow averaged over a group is coarse-grained by its base flow, which breaks the

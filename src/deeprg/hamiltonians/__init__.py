@@ -1,6 +1,6 @@
 """Dimensionless energies of lattice configurations: Ising, its continuous dual, phi^4, the Gaussian field."""
 
-from ._base import AbstractHamiltonian
+from ._base import AbstractHamiltonian, is_even
 from ._dual import ContinuousDual
 from ._gaussian import GaussianField
 from ._ising import CRITICAL_TEMPERATURE, Ising, critical_temperature
@@ -19,4 +19,5 @@ __all__ = [
     "Phi4",
     "build_hamiltonian",
     "critical_temperature",
+    "is_even",
 ]

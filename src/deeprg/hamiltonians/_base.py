@@ -4,12 +4,13 @@ import abc
 import math
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError
 
-__all__ = ["AbstractHamiltonian"]
+__all__ = ["AbstractHamiltonian", "is_even"]
 
 
 class AbstractHamiltonian(eqx.Module):
@@ -37,6 +38,18 @@ class AbstractHamiltonian(eqx.Module):
     @abc.abstractmethod
     def describe(self) -> str:
         """The formula with its parameters and convention, in one line."""
+
+
+def is_even(hamiltonian: AbstractHamiltonian) -> bool:
+    """Whether H(-x) = H(x), tried on one random field.
+
+    >>> from deeprg.hamiltonians import build_hamiltonian
+    >>> is_even(build_hamiltonian("ising", Lattice((4, 4)), field=0.1))
+    False
+    """
+    x = jax.random.normal(jax.random.key(0), hamiltonian.lattice.shape)
+    energy, mirrored = float(hamiltonian.energy(x)), float(hamiltonian.energy(-x))
+    return math.isclose(energy, mirrored, rel_tol=1e-4, abs_tol=1e-4)
 
 
 def check_field(lattice: Lattice, x: Array) -> None:

@@ -11,7 +11,7 @@ from deeprg.probes.estimates import (
     importance_estimates,
     independence_estimates,
 )
-from deeprg.probes.quality import is_odd_symmetric, quality
+from deeprg.probes.quality import quality
 
 __all__ = [
     "ESTIMATORS",
@@ -25,6 +25,5 @@ __all__ = [
     "estimates",
     "importance_estimates",
     "independence_estimates",
-    "is_odd_symmetric",
     "quality",
 ]

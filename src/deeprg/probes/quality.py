@@ -3,31 +3,16 @@
 import math
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from deeprg.exact import Reference
-from deeprg.hamiltonians import AbstractHamiltonian
 from deeprg.montecarlo import importance_summary
 from deeprg.probes.ensemble import MeasuredDraws
 from deeprg.probes.estimates import importance_estimates, independence_estimates
 from deeprg.runs.errors import NumericalError
 
-__all__ = ["is_odd_symmetric", "quality"]
-
-
-def is_odd_symmetric(hamiltonian: AbstractHamiltonian) -> bool:
-    """Whether H(x) = H(-x), tried on one random field.
-
-    >>> from deeprg.hamiltonians import build_hamiltonian
-    >>> from deeprg.lattice import Lattice
-    >>> is_odd_symmetric(build_hamiltonian("phi4", Lattice((4, 4))))
-    True
-    """
-    x = jax.random.normal(jax.random.key(0), hamiltonian.lattice.shape)
-    plus, minus = float(hamiltonian.energy(x)), float(hamiltonian.energy(-x))
-    return math.isclose(plus, minus, rel_tol=1e-4, abs_tol=1e-4)
+__all__ = ["quality"]
 
 
 def quality(draws: MeasuredDraws, reference: Reference | None = None, *, key: PRNGKeyArray) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def plot_summary(
 
     exact = exact_free_energy
     fig = Figure(figsize=(12, 6.6), layout="constrained")
-    upper, lower = np.ravel(fig.subfigures(2, 1, height_ratios=[1.15, 1]))
+    parts: Any = fig.subfigures(2, 1, height_ratios=[1.15, 1])
+    upper, lower = parts
     steps = [record["step"] for record in metrics]
     energies = [record["free_energy"] for record in metrics]
     panels = upper.subplots(1, 2 if exact is None else 3)

@@ -1,6 +1,6 @@
 """Invertible hierarchical flows (NeuralRG): bijectors, hierarchies, densities, objectives."""
 
-from ._bijector import AbstractBijector, Chain
+from ._bijector import AbstractBijector, Chain, Repeated
 from ._blocks import BlockLayer, mera, tebd, ttn
 from ._build import LAYOUTS, PRESETS, SCALAR_MAPS, Preset, build_flow, layout_options
 from ._circulant import Circulant
@@ -19,6 +19,7 @@ from ._spline import RationalQuadraticSpline
 # Every final bijector by name; the tests walk this list.
 BIJECTORS: dict[str, type[AbstractBijector]] = {
     "chain": Chain,
+    "repeated": Repeated,
     "circulant": Circulant,
     "realnvp": RealNVP,
     "block-layer": BlockLayer,
@@ -50,6 +51,7 @@ __all__ = [
     "Preset",
     "RationalQuadraticSpline",
     "RealNVP",
+    "Repeated",
     "ReverseKL",
     "SiteMap",
     "SumOfTanh",

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-__all__ = ["AbstractBijector", "Chain"]
+__all__ = ["AbstractBijector", "Chain", "Repeated"]
 
 
 class AbstractBijector(eqx.Module):
@@ -87,3 +87,39 @@ class Chain(AbstractBijector):
             z, step, score = link.push_score(z, score)
             log_det = step + log_det
         return z, log_det, score
+
+
+class Repeated(AbstractBijector):
+    """One bijector applied `times` times, with one set of weights.
+
+    >>> import jax.numpy as jnp, numpy as np
+    >>> from deeprg.coarsegrain.flow import Circulant
+    >>> from deeprg.lattice import Lattice
+    >>> double = Circulant(Lattice((2, 2)), spectrum=2 * np.ones((2, 2)))
+    >>> float(Repeated(double, 3).forward(jnp.ones((2, 2)))[0][0, 0])
+    8.0
+    """
+
+    link: AbstractBijector
+    times: int = eqx.field(static=True)
+
+    def __init__(self, link: AbstractBijector, times: int):
+        self.link, self.times = link, times
+
+    @property
+    def _chain(self) -> Chain:
+        return Chain(*([self.link] * self.times))
+
+    def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """x and the sum of the log-determinants."""
+        return self._chain.forward(z)
+
+    def inverse(self, x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """z and the sum of the inverse log-determinants."""
+        return self._chain.inverse(x)
+
+    def push_score(
+        self, z: Float[Array, "..."], score: Float[Array, "..."]
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
+        """x, its log-determinant and score."""
+        return self._chain.push_score(z, score)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...lattice import Lattice
 from ...runs.errors import UsageError
-from ._bijector import AbstractBijector, Chain
+from ._bijector import AbstractBijector, Chain, Repeated
 from ._cells import Offset, join, offsets, split
 from ._hierarchy import Hierarchy, level_shapes
 
@@ -128,8 +128,7 @@ def tebd(
             f"Brick-wall layers of 2-site blocks need even extents, but the lattice is {lattice}."
         )
     if shared:
-        pair = _level(lattice, make, [1, 0], key)
-        return Chain(*([pair] * layers))
+        return Chain(Repeated(_level(lattice, make, [1, 0], key), layers))
     return Chain(*(_level(lattice, make, [1, 0], k) for k in jax.random.split(key, layers)))
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from ...hamiltonians import AbstractHamiltonian, ContinuousDual
+from ...hamiltonians import AbstractHamiltonian, ContinuousDual, is_even
 from ...lattice import Lattice
 from ...runs.errors import UsageError, nearest
 from ._bijector import AbstractBijector, Chain
@@ -231,7 +230,7 @@ def build_flow(
             f"The symmetry '{symmetry}' is unknown.{nearest(symmetry, ['auto', 'odd', 'mixture', 'none'])} "
             "Known: auto, odd, mixture, none."
         )
-    even = _is_even(hamiltonian)
+    even = is_even(hamiltonian)
     if symmetry in ("odd", "mixture") and not even:
         raise UsageError(
             f"The Hamiltonian is not even under x -> -x, so the symmetry cannot be '{symmetry}'."
@@ -258,10 +257,3 @@ def _named(registry: Mapping[str, Any], kind: str, name: str) -> Any:
             f"There is no {kind} '{name}'.{nearest(name, registry)} Known: {', '.join(sorted(registry))}."
         )
     return registry[name]
-
-
-def _is_even(hamiltonian: AbstractHamiltonian) -> bool:
-    """Whether H(-x) = H(x), tried on one field."""
-    x = jnp.asarray(np.random.default_rng(0).normal(size=hamiltonian.lattice.shape), jnp.float32)
-    energy, mirrored = float(hamiltonian.energy(x)), float(hamiltonian.energy(-x))
-    return abs(energy - mirrored) <= 1e-5 * (1 + abs(energy))

@@ -47,7 +47,8 @@ class Circulant(AbstractBijector):
         """x = K^power w for the continuous dual of an Ising model.
 
         With power 1/2, w given the spins is K^{1/2} s plus *white* noise of unit variance: nothing but the
-        spins correlates its sites. With power 1, w is the local variable y = K^-1 x.
+        spins correlates its sites. With power 1, w is the local variable y = K^-1 x. For a dual in its
+        variable y the map is y = K^-power w.
 
         >>> from deeprg.hamiltonians import Ising
         >>> dual = ContinuousDual(Ising(Lattice((2,)), temperature=2.0), shift=1.0)
