@@ -8,7 +8,7 @@ import pytest
 
 from deeprg.coarsegrain.flow import Chain, Draws, Flow, draws
 from deeprg.exact import reference
-from deeprg.hamiltonians import GaussianField
+from deeprg.hamiltonians import GaussianField, build_hamiltonian, is_even
 from deeprg.lattice import Lattice
 from deeprg.probes import (
     ESTIMATORS,
@@ -142,7 +142,6 @@ def test_longest_stay_counts_the_whole_chain():
 
 
 def test_symmetry_is_recognised():
-    from deeprg.hamiltonians import build_hamiltonian
 
     assert is_even(build_hamiltonian("ising", Lattice((4, 4))))
     assert not is_even(build_hamiltonian("ising", Lattice((4, 4)), field=0.3))
