@@ -123,6 +123,8 @@ def tebd(
     >>> len(tebd(Lattice((6, 6)), make, layers=3, key=jax.random.key(0)).links)
     3
     """
+    if layers < 1:
+        raise UsageError(f"At least one brick-wall layer is needed, not {layers}.")
     if any(extent % 2 for extent in lattice.shape):
         raise UsageError(
             f"Brick-wall layers of 2-site blocks need even extents, but the lattice is {lattice}."
@@ -143,6 +145,8 @@ def _level(lattice: Lattice, make: MakeBlock, order: list[int], key: PRNGKeyArra
 def _network(
     lattice: Lattice, make: MakeBlock, order: list[int], depth: int | None, shared: bool, key: PRNGKeyArray
 ) -> Hierarchy:
+    if not order:
+        raise UsageError("At least one repeat of the block layers is needed.")
     scales = len(level_shapes(lattice)) - 1
     if max(level_shapes(lattice)[0]) > 2:
         raise UsageError(

@@ -230,6 +230,8 @@ def build_flow(
             f"The symmetry '{symmetry}' is unknown.{nearest(symmetry, ['auto', 'odd', 'mixture', 'none'])} "
             "Known: auto, odd, mixture, none."
         )
+    if not 0 <= whitening <= 1:
+        raise UsageError(f"The whitening is a power of K between 0 (none) and 1, not {whitening}.")
     even = is_even(hamiltonian)
     if symmetry in ("odd", "mixture") and not even:
         raise UsageError(

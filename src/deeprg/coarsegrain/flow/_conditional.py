@@ -1,6 +1,7 @@
 """The coarse-to-fine conditional hierarchy: keep the coarse sites, fill in the new ones."""
 
 import itertools
+import math
 from collections.abc import Callable
 
 import jax
@@ -74,7 +75,8 @@ def conditional_hierarchy(
     with them the kept variables are learned too. With `shared` all levels of one schedule have the same
     weights (scale invariance). With `odd` the whole map commutes with x -> -x.
 
-    Raises `UsageError` for a lattice that cannot be halved down to 16 sites.
+    Raises `UsageError` for a lattice that cannot be halved down to 16 sites, a radius below one (no context),
+    and numbers that are not positive.
 
     >>> import jax
     >>> from deeprg.coarsegrain.flow import SumOfTanh
@@ -97,6 +99,10 @@ def conditional_hierarchy(
         )
         return SiteMap(period, active, context, net, scalar)
 
+    if not 1 <= radius < math.inf:
+        raise UsageError(f"The radius of the context must be at least 1 and finite, not {radius}.")
+    if disentanglers < 0:
+        raise UsageError(f"The number of disentanglers cannot be {disentanglers}; 0 is none.")
     shapes = level_shapes(lattice)
     base_key, *level_keys = jax.random.split(key, len(shapes))
     levels, level_of, built = [], [], {}

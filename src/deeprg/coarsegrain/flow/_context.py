@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ...runs.errors import UsageError
+
 __all__ = ["ContextNet"]
 
 
@@ -55,6 +57,10 @@ class ContextNet(eqx.Module):
         dtype=None,
         key: PRNGKeyArray,
     ):
+        if width < 1 or depth < 1:
+            raise UsageError(
+                f"A context network needs width and depth of at least 1, not {width} and {depth}."
+            )
         keys = iter(jax.random.split(key, 3 * depth + 2))
         normal = lambda rows, columns, size: size * jax.random.normal(next(keys), (rows, columns), dtype)
         self.mix_odd = [normal(width, context, 1 / math.sqrt(max(context, 1)))]
