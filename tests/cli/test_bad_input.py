@@ -42,6 +42,10 @@ BAD = {
     "half a process": (["--processes", "2"], "give all three or none"),
     "unknown flag": (["--tempreature", "2"], "--temperature"),
     "not a number": (["--steps", "many"], "--steps"),
+    "half a step": (["--steps", "1.5"], "'1.5' is not a whole number"),
+    "half a site": (["--size", "4.7"], "'4.7' is not a whole number"),
+    "half a seed": (["--seed", "0.5"], "'0.5' is not a whole number"),
+    "misspelt temperature": (["--temperature", "Critcal"], "Did you mean 'critical'?"),
 }
 
 
@@ -64,9 +68,28 @@ def test_size_and_duration_must_be_said(cli, tmp_path, monkeypatch):
     assert "Use --size 16 or --shape 16x8" in cli("train", "flow", "--steps", "5").err
     answer = cli("train", "flow", "--size", "4", *SMALL)
     assert answer.code == 2
-    assert "Give steps, minutes or both" in answer.err
+    assert "Give --steps N, --minutes M or both" in answer.err
     assert "exclude each other" in cli("train", "flow", "--size", "4", "--shape", "4x4").err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--size", "5", "--steps", "1"], "Choose extents with more factors of 2"),
+        (["--size", "4", "--steps", "1", "hamiltonian.field=0.1", "flow.symmetry=odd"], "not even"),
+        (["--size", "4"], "--steps N, --minutes M"),
+        (["--size", "4", "--steps", "1", "--out", "taken"], "exists and is not an empty folder"),
+    ],
+)
+def test_print_config_refuses_what_a_training_would(cli, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.txt").write_text("precious")
+    answer = cli("train", "flow", "--print-config", *arguments)
+    assert answer.code == 2
+    assert message in answer.err
+    assert "hamiltonian.shape" in answer.out
 
 
 def test_all_problems_come_at_once(cli, tmp_path):
@@ -210,6 +233,9 @@ def test_bad_samplings(cli, tiny_run):
         (["--shape", "64"], "no critical temperature"),
         (["--shape", "4x4", "--dual", "--shift", "0"], "positive"),
         ([], "--shape"),
+        (["--size", "4", "--shape", "4x4"], "either --size 16 or --shape 16x8"),
+        (["--size", "4.5"], "not a whole number"),
+        (["--size", "4", "--temperature", "crtical"], "Did you mean 'critical'?"),
     ],
 )
 def test_bad_exact_questions(cli, arguments, message):

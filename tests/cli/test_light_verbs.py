@@ -62,6 +62,27 @@ def test_exact_ising(cli):
     assert "dual_log_partition" not in document
 
 
+def test_exact_says_its_units_and_what_comes_next(cli):
+    answer = cli("exact", "ising", "--size", "16", "--temperature", "Critical", "--shift", "0.3")
+    assert "−ln Z / N" in answer.out
+    assert "J = 1, k = 1" in answer.out
+    assert "--shape 16x16 --temperature critical --shift 0.3" in answer.err
+    for shape in ("128x128", "12x12"):
+        assert "next:" not in cli("exact", "ising", "--shape", shape).err
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m deeprg.cli.main list hamiltonians; echo code $? >&2"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        ["sh", "-c", command], stdout=writer, stderr=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    os.close(writer)
+    assert "code 141" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_exact_dual(cli):
     document = cli("exact", "ising", "--shape", "16x16", "--json", "--dual", "--shift", "0.1").json
     assert document["dual_log_partition"] == pytest.approx(592.87574, abs=1e-5)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from deeprg.cli import _training
+from deeprg.cli._table import result_table
 from deeprg.runs.atomic import disk_error
 from deeprg.runs.errors import NumericalError
 from deeprg.runs.folder import RunFolder
@@ -127,6 +128,23 @@ def test_report(cli, tiny_run):
     assert again.code == 0
     for part in ("gap (nats)", "ESS", "acceptance", "⟨|m|⟩", "energy per site", "report.html"):
         assert part in again.out
+
+
+def test_a_table_warns_of_heavy_tails_and_names_both_log_partitions(tiny_run):
+    results = {**tiny_run.answer.json, "pareto_k": 0.9}
+    table = result_table(results)
+    assert "0.9  (!) above 0.7: pulls are not reliable" in table
+    assert "exact −ln Z of the dual (nats)" in table
+    assert "ln Z of the spins" in table
+    assert results["exact_spin_log_partition"] == pytest.approx(15.521915458755)
+    (gap,) = [line for line in table.splitlines() if line.startswith("gap")]
+    assert re.fullmatch(r"gap \(nats\) +\S+ ± \S+", gap)
+
+
+def test_list_runs_suggests_the_last_run(cli, tiny_run):
+    answer = cli("list", "runs", "--root", tiny_run.path.parent)
+    assert f"deeprg report {tiny_run.path.parent}" in answer.err
+    assert "deeprg diagnose" in answer.err
 
 
 def test_diagnose(cli, tiny_run):

@@ -188,3 +188,9 @@ def test_antiferromagnetic_chain():
 def test_bad_input_is_a_usage_error(call, message):
     with pytest.raises(UsageError, match=message):
         call()
+
+
+@pytest.mark.parametrize("temperature", [0.03, 0.05, 0.08, 0.1, 0.15])
+def test_the_specific_heat_is_never_negative(temperature):
+    assert kaufman((16, 16), temperature).specific_heat >= 0
+    assert ising_chain(16, temperature).specific_heat >= 0

@@ -20,6 +20,7 @@ from deeprg.probes import (
     importance_estimates,
     independence_estimates,
     quality,
+    spin_log_partition,
 )
 from deeprg.probes.estimates import longest_stay
 from deeprg.runs.errors import UsageError
@@ -76,6 +77,17 @@ def test_quality_has_the_promised_keys(measured):
     assert abs(row["log_partition_pull"]) < 4
     assert row["kl_forward"] > 0
     assert set(row["observables"]) == set(measured.scalars)
+
+
+def test_the_spins_have_their_own_log_partition():
+    dual = build_hamiltonian("ising", Lattice((4, 4)))
+    known = reference(dual)
+    assert known is not None
+    row = {"log_partition": 22.0, "log_partition_error": 0.1, "exact_log_partition": known.log_partition}
+    spins = spin_log_partition(row, dual)
+    assert spins["exact_spin_log_partition"] == pytest.approx(15.521915458755)
+    assert spins["spin_log_partition_error"] == 0.1
+    assert set(spin_log_partition(row, TARGET).values()) == {None}
 
 
 def test_quality_without_exact_answers(measured):

@@ -164,3 +164,25 @@ def test_bibtex_is_balanced_and_complete():
         assert source in text
     assert "1507.02646" in text
     assert all(entry.reference and entry.used_for for entry in CITATIONS.values())
+
+
+def test_the_two_log_partitions_have_two_names():
+    spins = {"spin_log_partition": 3.0, "spin_log_partition_error": 0.02, "exact_spin_log_partition": 3.01}
+    text = page(ReportData("toy", config={}, environment={}, results={**RESULTS, **spins}))
+    assert "ln Z of the dual, reweighted" in text
+    assert "ln Z of the spins" in text
+    plain = page(ReportData("toy", config={}, environment={}, results=RESULTS))
+    assert "ln Z, reweighted" in plain
+    assert "dual" not in plain
+
+
+def test_log_axes_have_plain_numbers_and_legends_stay_off_the_bars():
+    with style():
+        fig, (left, right) = figure(ncols=2)
+        plot_gap(left, STEPS * 10, 10.0 / STEPS)
+        plot_log_weights(right, RNG.normal(size=1000), of=" of the dual")
+        fig.canvas.draw()
+    assert {"0.1", "1"} & {tick.get_text() for tick in left.get_yticklabels()}
+    bars = max(patch.get_height() for patch in right.patches)
+    assert bars < 0.65 * right.get_ylim()[1]
+    assert "ln Z of the dual, estimated" in right.get_legend_handles_labels()[1]

@@ -12,10 +12,11 @@ import numpy as np
 from deeprg.cli._console import colour, next_step, print_json, say
 from deeprg.cli._setup import Setup, open_run, trained
 from deeprg.cli._table import result_table
-from deeprg.probes import MeasuredDraws
+from deeprg.probes import MeasuredDraws, spin_log_partition
 from deeprg.report.citations import citations_for
 from deeprg.report.diagnosis import CHECKS, Case, diagnose, verdict
 from deeprg.report.html import ReportData, page
+from deeprg.report.labels import target_name
 from deeprg.report.style import style
 from deeprg.report.summary import plot_summary
 from deeprg.runs.atomic import write_bytes, write_text
@@ -44,6 +45,9 @@ def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool
     if target.is_dir():
         raise UsageError(f"'{target}' is a folder. Give the path of a file, or leave --out away.")
     findings = diagnose(case)
+    results = case.results
+    if results is not None:
+        results = {**results, **spin_log_partition(results, setup.hamiltonian)}
     scales = None
     if (run.checkpoints / "last.eqx").exists():
         scales = _scales(run, setup, count, seed)
@@ -53,7 +57,7 @@ def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool
         config=run.resolved(),
         environment=run.environment(),
         metrics=case.metrics,
-        results=case.results,
+        results=results,
         findings=findings,
         citations=citations_for(run.resolved()),
         draws=case.draws,
@@ -66,8 +70,8 @@ def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool
     say(verdict(findings))
     if json:
         print_json({"schema_version": SCHEMA_VERSION, "run": str(run.path), "report": str(target.resolve())})
-    elif case.results is not None:
-        print(result_table(case.results, report=str(target)))
+    elif results is not None:
+        print(result_table(results, report=str(target)))
     else:
         print(target)
     next_step(f"open {target} in a browser", f"deeprg sample {run.path} -n 100000 --method independence")
@@ -85,6 +89,7 @@ def _write_summary(path: Path, data: ReportData, scales: Sequence[np.ndarray], d
             exact_free_energy=exact,
             final_gap=None if data.results is None else data.results.get("gap"),
             log_partition=None if exact is None else -exact,
+            of=target_name(data.results),
         )
         figure.savefig(buffer, format="png", dpi=110)
     write_bytes(path, buffer.getvalue())

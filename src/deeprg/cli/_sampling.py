@@ -15,7 +15,7 @@ from deeprg.cli._setup import open_run, trained
 from deeprg.cli._table import sample_table
 from deeprg.coarsegrain.flow import Draws, draws
 from deeprg.montecarlo import importance_summary
-from deeprg.probes import collect, estimates
+from deeprg.probes import collect, estimates, spin_log_partition
 from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
@@ -60,6 +60,7 @@ def run_sampling(
         "exact_source": None if setup.reference is None else setup.reference.source,
         "saved": None,
     }
+    document |= spin_log_partition(document, setup.hamiltonian)
     if not summary.ess_trusted:
         document["warnings"].append(
             f"the ESS comes from {n} samples; fewer than 100000 miss the tail and flatter the model."

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
@@ -49,10 +50,11 @@ class Setup:
         return jax.random.fold_in(jax.random.key(self.config.seed), _EVALUATE)
 
 
-def build(config: Any) -> Setup:
+def build(config: Any, *, abstract: bool = False) -> Setup:
     """The objects of a configuration; one `UsageError` lists all that is wrong with them.
 
-    Switches jax to float64 when the configuration asks for it.
+    Switches jax to float64 when the configuration asks for it. `abstract` leaves the arrays of the flow away,
+    which finds the same problems in a moment.
     """
     if config.precision == "float64":
         jax.config.update("jax_enable_x64", True)
@@ -65,17 +67,22 @@ def build(config: Any) -> Setup:
     )
     train = dict(values["train"])
     estimator = train.pop("estimator")
-    plan = _try(problems, lambda: Plan(**train))
+    plan = None
+    if train["steps"] is None and train["minutes"] is None:
+        problems.append("how long to train is not said. Give --steps N, --minutes M or both.")
+    else:
+        plan = _try(problems, lambda: Plan(**train))
     if plan is not None:
         for size in plan.sizes_from(0.0):
             _try(problems, lambda size=size: check_divisible(size, data_mesh()))
     flow = None
     if hamiltonian is not None:
         key = jax.random.fold_in(jax.random.key(config.seed), _FLOW)
-        flow = _try(
-            problems,
-            lambda: build_flow(hamiltonian, **values["flow"], dtype=jnp.dtype(config.precision), key=key),
-        )
+
+        def make(key: PRNGKeyArray) -> AbstractFlow:
+            return build_flow(hamiltonian, **values["flow"], dtype=jnp.dtype(config.precision), key=key)
+
+        flow = _try(problems, lambda: eqx.filter_eval_shape(make, key) if abstract else make(key))
     if problems or hamiltonian is None or flow is None or plan is None:
         raise UsageError("\n".join(problems))
     return Setup(

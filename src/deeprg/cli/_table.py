@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deeprg.report.labels import label
+from deeprg.report.labels import BAD_TAIL, label, target_name
 
 __all__ = ["observable_rows", "result_table", "sample_table", "text_table", "with_error"]
 
@@ -64,19 +64,20 @@ def result_table(results: Mapping[str, Any], *, report: str | None = None) -> st
 
     `results` is the document of results.json; `report` the path of the page, where there is one.
     """
-    samples = results["ess_samples"]
+    samples, of = results["ess_samples"], target_name(results)
     trust = "" if results["ess_trusted"] else "  (!) too few samples"
     rows = [
         _row("free energy F (nats)", results["free_energy"], results["free_energy_error"], None),
-        ["exact −ln Z (nats)", _plain(results["exact_free_energy"]), "", ""],
-        ["gap (nats)", with_error(results["gap"], results["gap_error"]), "0", ""],
+        [f"exact −ln Z{of} (nats)", _plain(results["exact_free_energy"]), "", ""],
+        ["gap (nats)", with_error(results["gap"], results["gap_error"]), "", ""],
         _row(
-            "ln Z, reweighted",
+            f"ln Z{of}, reweighted",
             results["log_partition"],
             results["log_partition_error"],
             results["exact_log_partition"],
             results["log_partition_pull"],
         ),
+        *_spin_rows(results, results["log_partition_pull"]),
         *observable_rows(results["observables"]),
     ]
     table = text_table(rows, header=["", "value", "exact", "pull (σ)"])
@@ -84,7 +85,7 @@ def result_table(results: Mapping[str, Any], *, report: str | None = None) -> st
         ["ESS", f"{results['ess']:.4f}  of {samples} samples{trust}"],
         ["acceptance", _plain(results["acceptance"])],
         ["std of ln w", _plain(results["std_log_weight"])],
-        ["Pareto k", _plain(results["pareto_k"])],
+        ["Pareto k", _tail(results["pareto_k"])],
         ["steps", f"{results['steps']}  at {_plain(results['seconds_per_step'])} s"],
         ["parameters", str(results["parameters"])],
         ["run", str(results["run"])],
@@ -98,16 +99,38 @@ def sample_table(document: Mapping[str, Any]) -> str:
     """The end of `deeprg sample`: observables by one method, and what to think of the samples."""
     name = document["method"] + (" (biased)" if document["biased"] else "")
     table = text_table(observable_rows(document["observables"]), header=[name, "value", "exact", "pull (σ)"])
+    of = target_name(document)
     rows = [["samples", str(document["n"])]]
     if document["acceptance"] is not None:
-        chains = f"{document['chains']} chains of {document['steps']} steps, {document['discard']} dropped"
+        count = document["chains"]
+        chains = (
+            f"{count} chain{'' if count == 1 else 's'} of {document['steps']} steps, "
+            f"{document['discard']} dropped"
+        )
         rows.append(["acceptance", f"{document['acceptance']:.4f}  ({chains})"])
         rows.append(["tau_int", _plain(document["tau_int"])])
     trust = "" if document["ess_trusted"] else "  (!) too few samples"
     rows.append(["ESS", f"{document['ess']:.4f}  of {document['ess_samples']} samples{trust}"])
-    rows.append(["ln Z", with_error(document["log_partition"], document["log_partition_error"])])
-    rows.append(["exact ln Z", _plain(document["exact_log_partition"])])
+    rows.append(["Pareto k", _tail(document["pareto_k"])])
+    rows.append([f"ln Z{of}", with_error(document["log_partition"], document["log_partition_error"])])
+    rows.append([f"exact ln Z{of}", _plain(document["exact_log_partition"])])
+    for spins, value, exact, _ in _spin_rows(document):
+        rows.append([spins, value])
+        rows.append([f"exact {spins}", exact or "—"])
     return f"{table}\n\n{_pairs(rows)}"
+
+
+def _spin_rows(document: Mapping[str, Any], pull: float | None = None) -> list[list[str]]:
+    value = document.get("spin_log_partition")
+    if value is None:
+        return []
+    error, exact = document["spin_log_partition_error"], document["exact_spin_log_partition"]
+    return [_row("ln Z of the spins", value, error, exact, pull)]
+
+
+def _tail(k: float | None) -> str:
+    bad = k is not None and k > BAD_TAIL
+    return _plain(k) + (f"  (!) above {BAD_TAIL}: pulls are not reliable" if bad else "")
 
 
 def _row(

@@ -19,7 +19,7 @@ from deeprg.cli._setup import Setup, build
 from deeprg.cli._table import result_table
 from deeprg.coarsegrain.flow import AbstractFlow, draws
 from deeprg.hamiltonians import is_even
-from deeprg.probes import MeasuredDraws, collect, quality
+from deeprg.probes import MeasuredDraws, collect, quality, spin_log_partition
 from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.config import config_text, refuse_changes, to_toml
 from deeprg.runs.environment import describe_environment
@@ -85,7 +85,7 @@ def run_training(request: Request) -> int:
     )
     if request.print_config:
         print(config_text(settings.resolved))
-        settings.check()
+        _rehearse(request, build(settings.check(), abstract=True), earlier)
         return 0
     setup = build(settings.check())
     state = TrainState.create(setup.flow, setup.plan, key=setup.train_key)
@@ -96,6 +96,15 @@ def run_training(request: Request) -> int:
     result = train(state, setup.objective, key_batches, setup.plan, time_limit=request.time_limit)
     agree([0.0])  # wait until process 0 has judged the weights: the end of one process ends all
     return result.exit_code
+
+
+def _rehearse(request: Request, setup: Setup, earlier: RunFolder | None) -> None:
+    """Refuse what a training would refuse before it begins, and write nothing."""
+    out = request.out
+    if earlier is not None:
+        _allowed_changes(request, setup, earlier)
+    elif out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UsageError(f"'{out}' exists and is not an empty folder. Choose another place.")
 
 
 def _writer(
@@ -201,12 +210,7 @@ def _checkpoints(folder: RunFolder, setup: Setup) -> Checkpoints:
 
 def _resume(request: Request, setup: Setup, state: TrainState, folder: RunFolder) -> TrainState:
     checkpoints = _checkpoints(folder, setup)
-    before = folder.resolved()
-    if checkpoints.last.exists():
-        # The checkpoint knows the settings under which it was made, even if the folder was changed since.
-        before = read_header(checkpoints.last)["config"]
-    allowed = [name for text in request.allow_change for name in text.split(",") if name]
-    changes = refuse_changes(before, setup.values, allowed=allowed)
+    changes = _allowed_changes(request, setup, folder)
     if checkpoints.last.exists():
         state, header = checkpoints.load(state)
         say(f"continuing '{folder.path}' after step {header['step']}")
@@ -221,6 +225,16 @@ def _resume(request: Request, setup: Setup, state: TrainState, folder: RunFolder
         checkpoints.save(state)
         write_json(folder.path / "resolved.json", setup.values)
     return state
+
+
+def _allowed_changes(request: Request, setup: Setup, folder: RunFolder) -> dict[str, tuple[Any, Any]]:
+    """The changes that a resumed run may make; `UsageError` for all others."""
+    last, before = _checkpoints(folder, setup).last, folder.resolved()
+    if last.exists():
+        # The checkpoint knows the settings under which it was made, even if the folder was changed since.
+        before = read_header(last)["config"]
+    allowed = [name for text in request.allow_change for name in text.split(",") if name]
+    return refuse_changes(before, setup.values, allowed=allowed)
 
 
 def _stopped(request: Request, folder: RunFolder, step: int, reason: str) -> int:
@@ -279,6 +293,7 @@ def _judge(
     cost = result.compiled[max(result.compiled)] if result.compiled else None
     return {
         **numbers,
+        **spin_log_partition(numbers, setup.hamiltonian),
         "symmetric": is_even(setup.hamiltonian),
         "hamiltonian": setup.hamiltonian.describe(),
         "preset": setup.config.preset,

@@ -10,12 +10,14 @@ from typing import IO, Annotated
 
 from cyclopts import Parameter
 
+from deeprg.cli._flags import whole
+
 __all__ = ["launch"]
 
 
 def launch(
     *command: Annotated[str, Parameter(allow_leading_hyphen=True, help="what every process runs, after --")],
-    n: Annotated[int, Parameter(name=("-n", "--processes"), help="how many processes")] = 2,
+    n: Annotated[int, Parameter(converter=whole, name=("-n", "--processes"), help="how many processes")] = 2,
 ) -> int:
     """Start K local processes of one distributed program, for example 2 halves of one training.
 

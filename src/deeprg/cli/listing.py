@@ -36,7 +36,11 @@ def list_all(
                 for entry in entries:
                     print(f"  {entry['name']:<{width}}  {_describe(entry)}".rstrip())
             print()
-    next_step("deeprg train flow --hamiltonian ising --size 16 --minutes 3")
+    last = _last(root) if kind == "runs" else None
+    if last is None:
+        next_step("deeprg train flow --hamiltonian ising --size 16 --minutes 3")
+    else:
+        next_step(f"deeprg report {last}", f"deeprg diagnose {last}")
     return 0
 
 
@@ -95,6 +99,16 @@ def _runs(root: Path) -> list[dict[str, Any]]:
             row["ess"] = f"ESS {results['ess']:.3f}"
         rows.append(row)
     return rows
+
+
+def _last(root: Path) -> Path | None:
+    """The run that gave the last sign of life."""
+    from deeprg.runs.folder import find_runs
+
+    def time(path: Path) -> float:
+        return (path / "status.json").stat().st_mtime
+
+    return max((run.path for run in find_runs(root)), key=time, default=None)
 
 
 def _first_line(thing: Any) -> str:

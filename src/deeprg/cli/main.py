@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
     0 success, 1 unexpected error, 2 bad input, 3 numerical failure, 4 diagnostics failed with --strict,
-    75 stopped early but resumable, 130 Ctrl-C.
+    75 stopped early but resumable, 130 Ctrl-C, 141 nobody reads stdout any more.
 
     >>> code = main(["exact", "ising", "--shape", "4x4", "--temperature", "2"])  # doctest: +ELLIPSIS
     shape ...
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print_error=False,
             help_on_error=False,
         )
+        sys.stdout.flush()
     except CycloptsError as error:
         _complain(str(error))
         return 2
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of stdout has gone; keep Python from complaining again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 141
     except MemoryError:
         _complain("out of memory. Use a smaller batch or lattice.")
         return 1

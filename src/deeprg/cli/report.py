@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from deeprg.cli._flags import whole
+
 __all__ = ["report"]
 
 
@@ -12,8 +14,8 @@ def report(
     run: Annotated[str, Parameter(help="run folder, or its name in runs/")],
     *,
     out: Annotated[Path | None, Parameter(help="where to write; default RUN/report.html")] = None,
-    draws: Annotated[int, Parameter(help="samples to show at every scale")] = 5,
-    seed: Annotated[int, Parameter(help="seed of the shown samples")] = 0,
+    draws: Annotated[int, Parameter(converter=whole, help="samples to show at every scale")] = 5,
+    seed: Annotated[int, Parameter(converter=whole, help="seed of the shown samples")] = 0,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
     """Write a page with verdict, results, curves, samples, configuration, environment and citations."""

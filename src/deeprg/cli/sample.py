@@ -4,18 +4,20 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from deeprg.cli._flags import whole
+
 __all__ = ["sample"]
 
 
 def sample(
     run: Annotated[str, Parameter(help="run folder, or its name in runs/")],
     *,
-    n: Annotated[int, Parameter(name=("-n", "--samples"), help="samples to draw")] = 100_000,
+    n: Annotated[int, Parameter(converter=whole, name=("-n", "--samples"), help="samples to draw")] = 100_000,
     method: Annotated[
         Literal["importance", "independence", "direct"],
         Parameter(help="reweight, run exact independence chains, or average as drawn (biased)"),
     ] = "importance",
-    seed: Annotated[int, Parameter(help="seed of the samples")] = 0,
+    seed: Annotated[int, Parameter(converter=whole, help="seed of the samples")] = 0,
     checkpoint: Annotated[Literal["last", "best"], Parameter(help="which weights")] = "last",
     save: Annotated[bool, Parameter(negative="", help="keep fields and weights in the run folder")] = False,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Group, Parameter
 
+from deeprg.cli._flags import whole
+
 __all__ = ["app"]
 
 app = App(name="train", help="Train a model into a run folder.")
@@ -22,7 +24,9 @@ def train_flow(
     hamiltonian: Annotated[
         str | None, Parameter(group=_TARGET, help="ising, phi4, gaussian: see deeprg list")
     ] = None,
-    size: Annotated[int | None, Parameter(group=_TARGET, help="L of an L x L lattice")] = None,
+    size: Annotated[
+        int | None, Parameter(converter=whole, group=_TARGET, help="L of an L x L lattice")
+    ] = None,
     shape: Annotated[str | None, Parameter(group=_TARGET, help="16x8, 64 (1D), 8x8x8 (3D)")] = None,
     temperature: Annotated[str | None, Parameter(group=_TARGET, help="a number, or 'critical'")] = None,
     shift: Annotated[
@@ -32,15 +36,22 @@ def train_flow(
         str | None, Parameter(group=_TRAINING, help="default, original: see deeprg list")
     ] = None,
     minutes: Annotated[float | None, Parameter(group=_TRAINING, help="train that long")] = None,
-    steps: Annotated[int | None, Parameter(group=_TRAINING, help="train so many steps")] = None,
-    batch: Annotated[int | None, Parameter(group=_TRAINING, help="samples per step")] = None,
+    steps: Annotated[
+        int | None, Parameter(converter=whole, group=_TRAINING, help="train so many steps")
+    ] = None,
+    batch: Annotated[int | None, Parameter(converter=whole, group=_TRAINING, help="samples per step")] = None,
     ess: Annotated[
         int | None,
         Parameter(
-            name=("--ess", "--ess-samples"), group=_TRAINING, help="samples that judge the final weights"
+            converter=whole,
+            name=("--ess", "--ess-samples"),
+            group=_TRAINING,
+            help="samples that judge the final weights",
         ),
     ] = None,
-    seed: Annotated[int | None, Parameter(group=_TRAINING, help="seed of everything random")] = None,
+    seed: Annotated[
+        int | None, Parameter(converter=whole, group=_TRAINING, help="seed of everything random")
+    ] = None,
     precision: Annotated[
         Literal["float32", "float64"] | None, Parameter(group=_TRAINING, help="type of all numbers")
     ] = None,
@@ -62,10 +73,12 @@ def train_flow(
         str | None, Parameter(group=_PROCESSES, env_var="DEEPRG_COORDINATOR", help="host:port of process 0")
     ] = None,
     processes: Annotated[
-        int | None, Parameter(group=_PROCESSES, env_var="DEEPRG_PROCESSES", help="how many there are")
+        int | None,
+        Parameter(converter=whole, group=_PROCESSES, env_var="DEEPRG_PROCESSES", help="how many there are"),
     ] = None,
     process_id: Annotated[
-        int | None, Parameter(group=_PROCESSES, env_var="DEEPRG_PROCESS_ID", help="number of this one")
+        int | None,
+        Parameter(converter=whole, group=_PROCESSES, env_var="DEEPRG_PROCESS_ID", help="number of this one"),
     ] = None,
 ) -> int:
     """Train a flow to a Hamiltonian and hold it against the exact free energy.

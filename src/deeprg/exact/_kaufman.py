@@ -150,7 +150,7 @@ def _assemble(log_partition: Jet, bond: float, size: int, coupling: float) -> Is
         log_partition=value,
         free_energy_per_site=-value / size,
         energy_per_site=-abs(coupling) * float(log_partition.first) / size,
-        specific_heat=bond**2 * float(log_partition.second) / size,
+        specific_heat=max(bond**2 * float(log_partition.second) / size, 0.0),  # rounding at low T
     )
 
 

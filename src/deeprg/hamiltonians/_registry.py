@@ -54,8 +54,10 @@ class HamiltonianEntry:
             try:
                 values[name] = option.type(value)
             except (TypeError, ValueError):
+                word = isinstance(value, str) and isinstance(option.default, str)
+                hint = nearest(value.lower(), [option.default]) if word else ""
                 raise UsageError(
-                    f"The option '{name}' of '{self.name}' cannot be {value!r}: {option.help}."
+                    f"The option '{name}' of '{self.name}' cannot be {value!r}: {option.help}.{hint}"
                 ) from None
         return self.factory(lattice, **values)
 
@@ -77,7 +79,9 @@ def build_hamiltonian(name: str, lattice: Lattice, **options: Any) -> AbstractHa
 
 
 def _temperature(value: Any) -> float | None:
-    return None if value == "critical" else float(value)
+    if isinstance(value, str) and value.strip().lower() == "critical":
+        return None
+    return float(value)
 
 
 def _build_dual(

@@ -11,7 +11,7 @@ from deeprg.probes.estimates import (
     importance_estimates,
     independence_estimates,
 )
-from deeprg.probes.quality import quality
+from deeprg.probes.quality import quality, spin_log_partition
 
 __all__ = [
     "ESTIMATORS",
@@ -26,4 +26,5 @@ __all__ = [
     "importance_estimates",
     "independence_estimates",
     "quality",
+    "spin_log_partition",
 ]

@@ -1,18 +1,20 @@
 """How good a flow is: its free energy beside the exact one, its weights, its acceptance, its observables."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from deeprg.exact import Reference
+from deeprg.hamiltonians import AbstractHamiltonian, ContinuousDual
 from deeprg.montecarlo import importance_summary
 from deeprg.probes.ensemble import MeasuredDraws
 from deeprg.probes.estimates import importance_estimates, independence_estimates
 from deeprg.runs.errors import NumericalError
 
-__all__ = ["quality"]
+__all__ = ["quality", "spin_log_partition"]
 
 
 def quality(draws: MeasuredDraws, reference: Reference | None = None, *, key: PRNGKeyArray) -> dict[str, Any]:
@@ -25,6 +27,7 @@ def quality(draws: MeasuredDraws, reference: Reference | None = None, *, key: PR
     `replica_q` of independence Metropolis; `observables` (reweighted) and `correlation`. What is not known is
     None. See `deeprg.montecarlo.importance_summary` for formulas. `key` decides on acceptance.
 
+    >>> import jax
     >>> x = np.random.default_rng(0).normal(size=100_000)                # q = Normal(0, 1)
     >>> log_weights = -0.5 * (x / 0.8)**2 + 0.5 * x**2 + 0.5 * np.log(2 * np.pi)
     >>> row = quality(MeasuredDraws((1,), log_weights, {"x2": x**2}), key=jax.random.key(0))
@@ -66,6 +69,29 @@ def quality(draws: MeasuredDraws, reference: Reference | None = None, *, key: PR
             f"the ESS comes from {summary.n} samples; fewer than 100000 miss the tail and flatter the model."
         )
     return row
+
+
+def spin_log_partition(row: Mapping[str, Any], hamiltonian: AbstractHamiltonian) -> dict[str, float | None]:
+    """ln Z of the spins of a continuous dual from the dual's own: ln Z less `log_partition_constant`.
+
+    `row` has `log_partition`, `log_partition_error` and `exact_log_partition`; the answer has the same for
+    the spins, None for other Hamiltonians.
+
+    >>> from deeprg.hamiltonians import build_hamiltonian
+    >>> from deeprg.lattice import Lattice
+    >>> dual = build_hamiltonian("ising", Lattice((4, 4)))
+    >>> row = {"log_partition": 22.0, "log_partition_error": 0.1, "exact_log_partition": None}
+    >>> round(spin_log_partition(row, dual)["spin_log_partition"], 4)
+    0.1452
+    """
+    value, error, exact = row["log_partition"], row["log_partition_error"], row["exact_log_partition"]
+    dual = isinstance(hamiltonian, ContinuousDual)
+    constant = hamiltonian.log_partition_constant if dual else 0.0
+    return {
+        "spin_log_partition": value - constant if dual else None,
+        "spin_log_partition_error": error if dual else None,
+        "exact_spin_log_partition": exact - constant if dual and exact is not None else None,
+    }
 
 
 def _pull(value: float, error: float, reference: Reference | None) -> float | None:

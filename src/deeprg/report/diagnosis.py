@@ -9,13 +9,13 @@ import numpy as np
 
 from deeprg.montecarlo import reweighted
 from deeprg.probes import MeasuredDraws
+from deeprg.report.labels import BAD_TAIL
 
 __all__ = ["CHECKS", "Case", "Finding", "diagnose", "verdict"]
 
 _ENOUGH = 1000.0  # effective samples for errors of 3 %
 _LOW_ACCEPTANCE = 0.05
 _HEAVIEST = 0.05
-_BAD_TAIL = 0.7
 _SIGMAS = 5.0
 _DEAD_SECONDS = 60.0
 
@@ -122,11 +122,11 @@ def _acceptance(case: Case) -> Iterator[Finding]:
 def _weights(case: Case) -> Iterator[Finding]:
     results = case.results or {}
     k, largest = results.get("pareto_k"), results.get("largest_weight")
-    if k is not None and k > _BAD_TAIL:
+    if k is not None and k > BAD_TAIL:
         yield Finding(
             "importance weights",
             "problem",
-            f"Pareto k = {k:.2f} > {_BAD_TAIL}: reweighted averages and their errors are not reliable",
+            f"Pareto k = {k:.2f} > {BAD_TAIL}: reweighted averages and their errors are not reliable",
             "the flow puts too little mass where the target has some",
             "Train longer, or use a flow with heavier tails.",
         )

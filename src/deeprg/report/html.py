@@ -13,12 +13,12 @@ from deeprg.report._page import PAGE_STYLE
 from deeprg.report.citations import Citation, bibtex
 from deeprg.report.correlation import plot_correlation
 from deeprg.report.diagnosis import Finding, verdict
-from deeprg.report.labels import label
+from deeprg.report.labels import label, target_name
 from deeprg.report.log_weights import plot_log_weights
 from deeprg.report.pulls import plot_pulls
 from deeprg.report.scales import plot_scales
 from deeprg.report.style import data_uri, figure, style
-from deeprg.report.training import plot_ess, plot_free_energy, plot_gap
+from deeprg.report.training import plot_ess, plot_free_energy, plot_gap, telling
 from deeprg.runs.config import leaves, show
 
 __all__ = ["ReportData", "page"]
@@ -114,7 +114,7 @@ def _tiles(results: Mapping[str, Any] | None) -> str:
         ),
         ("ESS", _number(results["ess"]), trust if results["ess_trusted"] else f"only {trust}"),
         ("acceptance", _number(results["acceptance"]), "independence Metropolis"),
-        ("Pareto k", _number(results["pareto_k"]), "below 0.7 is reliable"),
+        ("Pareto k", _number(results["pareto_k"]), "below 0.7 is reliable, below 0.5 is good"),
     ]
     return (
         "<div class='tiles'>"
@@ -130,12 +130,18 @@ def _results(data: ReportData) -> str:
     results = data.results
     if results is None:
         return "<p>The run has no results yet.</p>"
+    of = target_name(results)
     rows = [
         ("variational free energy F (nats)", results["free_energy"], results["free_energy_error"],
          results["exact_free_energy"], None),
-        ("ln Z, reweighted", results["log_partition"], results["log_partition_error"],
+        (f"ln Z{of}, reweighted", results["log_partition"], results["log_partition_error"],
          results["exact_log_partition"], results.get("log_partition_pull")),
     ]  # fmt: skip
+    if of:
+        rows.append(
+            ("ln Z of the spins", results["spin_log_partition"], results["spin_log_partition_error"],
+             results["exact_spin_log_partition"], results.get("log_partition_pull"))
+        )  # fmt: skip
     rows += [
         (label(name), row["value"], row["error"], row["exact"], row["pull"])
         for name, row in results["observables"].items()
@@ -163,21 +169,22 @@ def _results(data: ReportData) -> str:
         ("samples per second", _number(results["samples_per_second"])),
         ("parameters", _number(results["parameters"])),
     ]
-    caption = "Observables are reweighted to the target; pull = (value − exact)/error; F ≥ −ln Z."
+    caption = "Observables are reweighted to the target; pull = (value − exact)/error; F ≥ −ln Z" + f"{of}."
     return f"{table}<p class='caption'>{caption}</p>{_pairs(facts)}"
 
 
 def _curves(data: ReportData) -> str:
     figures = []
-    records = _telling([record for record in data.metrics if record.get("loss") is not None])
+    records = telling([record for record in data.metrics if record.get("loss") is not None])
     results = data.results or {}
+    of = target_name(results)
     if records:
         steps = [record["step"] for record in records]
         values = [record.get("free_energy", record["loss"]) for record in records]
         errors = [_or_nan(record.get("loss_error")) for record in records]
         exact = data.exact_free_energy
         fig, ax = figure()
-        plot_free_energy(ax, steps, values, error=errors, exact=exact)
+        plot_free_energy(ax, steps, values, error=errors, exact=exact, of=of)
         figures.append((fig, "Each point averages the batches of one or two seconds."))
         if exact is not None:
             fig, ax = figure()
@@ -190,7 +197,7 @@ def _curves(data: ReportData) -> str:
     if data.draws is not None:
         known = results.get("exact_log_partition")
         fig, ax = figure()
-        plot_log_weights(ax, data.draws.log_weights, log_partition=known)
+        plot_log_weights(ax, data.draws.log_weights, log_partition=known, of=of)
         figures.append((fig, f"{data.draws.n} draws of the final weights."))
     pulls: dict[str, float] = {
         label(name): row["pull"]
@@ -198,7 +205,7 @@ def _curves(data: ReportData) -> str:
         if row["pull"] is not None
     }
     if results.get("log_partition_pull") is not None:
-        pulls = {"ln Z": results["log_partition_pull"], **pulls}
+        pulls = {f"ln Z{of}": results["log_partition_pull"], **pulls}
     if pulls:
         fig, ax = figure(height=max(1.8, 1.0 + 0.55 * len(pulls)))
         plot_pulls(ax, list(pulls), list(pulls.values()))
@@ -215,15 +222,6 @@ def _curves(data: ReportData) -> str:
         figures.append((fig, "Where both agree, the model itself already has the right correlations."))
     items = "".join(_picture(data_uri(fig), caption) for fig, caption in figures)
     return f"<div class='grid'>{items}</div>" if items else ""
-
-
-def _telling(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The records without the short chunks at the end, whose averages over few steps are only noise."""
-    if len(records) < 8:
-        return list(records)
-    lengths = np.diff([0, *(record["step"] for record in records)])
-    typical, half = np.median(lengths), len(records) // 2
-    return [r for i, (r, n) in enumerate(zip(records, lengths, strict=True)) if i < half or n > 0.3 * typical]
 
 
 def _samples(data: ReportData) -> str:

@@ -1,6 +1,11 @@
 """How observables are written for people."""
 
-__all__ = ["LABELS", "label"]
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["BAD_TAIL", "LABELS", "label", "target_name"]
+
+BAD_TAIL = 0.7  # Pareto k above which reweighted numbers and their errors are not reliable
 
 LABELS = {
     "absolute_magnetisation": "⟨|m|⟩",
@@ -19,3 +24,12 @@ def label(name: str) -> str:
     ('⟨|m|⟩', 'wilson loop')
     """
     return LABELS.get(name, name.replace("_", " "))
+
+
+def target_name(results: Mapping[str, Any] | None) -> str:
+    """What stands behind ln Z so that two of them do not share a name: nothing, or " of the dual".
+
+    >>> target_name({"spin_log_partition": 12.5}), target_name({})
+    (' of the dual', '')
+    """
+    return " of the dual" if (results or {}).get("spin_log_partition") is not None else ""

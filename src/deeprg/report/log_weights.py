@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_log_weights"]
 
+_FILLED = 0.62  # of the height; the legend is above
 
-def plot_log_weights(ax: "Axes", log_weights: ArrayLike, *, log_partition: float | None = None) -> "Axes":
+
+def plot_log_weights(
+    ax: "Axes", log_weights: ArrayLike, *, log_partition: float | None = None, of: str = ""
+) -> "Axes":
     """Density of ln w = −H − ln q beside the Gaussian of the same mean and width.
 
     Shown relative to `log_partition`, the exact ln Z (or its estimate from the weights when None): a perfect
     model is a spike at zero, the mean lies at minus the gap, a tail to the right is what ruins reweighting.
+    `of` is written behind ln Z.
 
     >>> from deeprg.report.style import figure
     >>> _, ax = figure()
@@ -48,12 +53,15 @@ def plot_log_weights(ax: "Axes", log_weights: ArrayLike, *, log_partition: float
         ax.plot(x, gauss, color=SECOND, label=f"Gaussian, width {std:.3g}")
     ax.axvline(
         0.0,
+        ymax=_FILLED,
         color=EXACT,
         linestyle="--",
         linewidth=1.4,
-        label="ln Z, " + ("estimated" if log_partition is None else "exact"),
+        label=f"ln Z{of}, " + ("estimated" if log_partition is None else "exact"),
     )
-    ax.axvline(mean, color=INK, linestyle=":", linewidth=1.6, label=f"mean ln w: {mean:+.3g}")
+    ax.axvline(mean, ymax=_FILLED, color=INK, linestyle=":", linewidth=1.6, label=f"mean ln w: {mean:+.3g}")
     ax.set_xlim(low, high)
+    ax.locator_params(axis="x", nbins=6)
+    ax.set_ylim(0, ax.get_ylim()[1] / _FILLED)
     ax.legend(loc="upper left")
     return finish(ax, title="Log importance weights", x="ln w − ln Z (nats)", y="density (1/nat)")

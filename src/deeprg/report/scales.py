@@ -10,7 +10,7 @@ from deeprg.report.style import FIELD_MAP, INK, MUTED
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_scales"]
+__all__ = ["plot_scales", "scale_names"]
 
 
 def plot_scales(
@@ -26,6 +26,7 @@ def plot_scales(
     """
     from matplotlib.figure import Figure
 
+    names = scale_names(scales)
     rows, columns = len(scales), scales[0].shape[0]
     flat = scales[-1].ndim == 2
     height = 0.55 if flat else 1.45
@@ -52,16 +53,28 @@ def plot_scales(
             for spine in ax.spines.values():
                 spine.set_visible(True)
                 spine.set_color("#c8d0d9")
-        name = "×".join(str(extent) for extent in fields.shape[1:])
-        if level == rows - 1 and rows > 1 and fields.shape == scales[-2].shape:
-            name += "\nfield"
-        grid[level, 0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10, color=INK)
+        grid[level, 0].set_ylabel(
+            names[level].replace(" ", "\n"), rotation=0, ha="right", va="center", fontsize=10, color=INK
+        )
         grid[level, -1].yaxis.set_label_position("right")
         if columns > 1:
             grid[level, -1].set_ylabel(
                 f"|x| ≤ {reach:.2g}", rotation=0, ha="left", va="center", fontsize=8.5, color=MUTED
             )
     return fig
+
+
+def scale_names(scales: Sequence[np.ndarray]) -> list[str]:
+    """The extents of every scale; one that the physical field follows in the same shape is whitened.
+
+    >>> scale_names([np.zeros((1, 2)), np.zeros((1, 4)), np.zeros((1, 4))])
+    ['2', '4 (whitened)', '4 field']
+    """
+    names = ["×".join(str(extent) for extent in fields.shape[1:]) for fields in scales]
+    if len(scales) > 1 and scales[-1].shape == scales[-2].shape:
+        names[-2] += " (whitened)"
+        names[-1] += " field"
+    return names
 
 
 def _plane(field: np.ndarray) -> np.ndarray:

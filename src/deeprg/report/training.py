@@ -1,6 +1,7 @@
 """Curves of a training: free energy against the exact line, gap, effective sample size."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,7 +11,7 @@ from deeprg.report.style import ACCENT, EXACT, MUTED, finish
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_ess", "plot_free_energy", "plot_gap"]
+__all__ = ["plot_ess", "plot_free_energy", "plot_gap", "telling"]
 
 
 def plot_free_energy(
@@ -20,11 +21,12 @@ def plot_free_energy(
     *,
     error: ArrayLike | None = None,
     exact: float | None = None,
+    of: str = "",
 ) -> "Axes":
     """Variational free energy (nats) against training steps, with the exact value as a line.
 
     The window is that of the second half of the training, so that the fall at the start does not hide the
-    end. `error` is the standard error of each value and is drawn as a band.
+    end. `error` is the standard error of each value and is drawn as a band; `of` is written behind ln Z.
 
     >>> from deeprg.report.style import figure
     >>> _, ax = figure()
@@ -39,7 +41,7 @@ def plot_free_energy(
         )
         ax.fill_between(x, y - width, y + width, color=ACCENT, alpha=0.2, linewidth=0)
     if exact is not None:
-        ax.axhline(exact, color=EXACT, linestyle="--", linewidth=1.4, label="exact $-\\ln Z$")
+        ax.axhline(exact, color=EXACT, linestyle="--", linewidth=1.4, label=f"exact $-\\ln Z${of}")
     if y.size:
         late = y[x >= 0.5 * (x[0] + x[-1])] if x.size > 8 else y[-3:]
         low = min(late.min(), late.min() if exact is None else exact)
@@ -47,7 +49,7 @@ def plot_free_energy(
         reach = max(high - low, 1e-6)
         ax.set_ylim(low - 0.12 * reach, high + 1.2 * reach)
     ax.ticklabel_format(axis="y", useOffset=False)
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
     return finish(ax, title="Free energy while training", x="training step", y="free energy (nats)")
 
 
@@ -69,8 +71,10 @@ def plot_gap(
     if final is not None and final > 0:
         ax.axhline(final, color=MUTED, linestyle=":", linewidth=1.6, label=f"{final_label}: {final:.3g} nats")
     ax.set_yscale("log")
+    _plain_numbers(ax.yaxis)
     if x.size and x[-1] > 20 * max(x[0], 1):
         ax.set_xscale("log")
+        _plain_numbers(ax.xaxis)
     ax.grid(which="minor", axis="y", alpha=0.4)
     ax.legend(loc="upper right")
     return finish(ax, title="Gap to the exact free energy", x="training step", y="$F - F_{exact}$ (nats)")
@@ -85,6 +89,23 @@ def plot_ess(ax: "Axes", steps: ArrayLike, ess: ArrayLike, *, final: float | Non
     ax.set_ylim(0, 1)
     ax.legend(loc="lower right")
     return finish(ax, title="Effective sample size", x="training step", y="ESS / draws")
+
+
+def telling(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The records without the short chunks at the end, whose averages over few steps are only noise."""
+    if len(records) < 8:
+        return list(records)
+    lengths = np.diff([0, *(record["step"] for record in records)])
+    typical, half = np.median(lengths), len(records) // 2
+    return [r for i, (r, n) in enumerate(zip(records, lengths, strict=True)) if i < half or n > 0.3 * typical]
+
+
+def _plain_numbers(axis: Any) -> None:
+    """0.01, 0.1, 1, 10 instead of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _finite(steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
