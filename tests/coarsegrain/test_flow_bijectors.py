@@ -201,6 +201,9 @@ def flat(fields):
 
 # Variants of what other cases cover.
 SLOW = (
+    "repeated tebd",
+    "block-layer, offset",
+    "hierarchy conditional, base of 3",
     "chain tebd, odd",
     "block-layer, 3D",
     "site-map spline, not odd",

@@ -166,15 +166,13 @@ def test_preset_in_single_precision(name, perturbed):
     wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, latent)
 
     def both(flow, double, latent, wide):
-        x, log_q = flow.push(latent)
-        return x, log_q, flow.log_prob(x), *double.push(wide)
+        return *flow.push(latent), *double.push(wide)
 
-    x, log_q, log_prob, true_x, true_log_q = eqx.filter_jit(both)(flow, double, latent, wide)
-    assert x.dtype == log_q.dtype == log_prob.dtype == jnp.float32
+    x, log_q, true_x, true_log_q = eqx.filter_jit(both)(flow, double, latent, wide)
+    assert x.dtype == log_q.dtype == jnp.float32
     assert true_x.dtype == true_log_q.dtype == jnp.float64
     np.testing.assert_allclose(x, true_x, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(log_q, true_log_q, rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(log_prob, true_log_q, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", PRESETS)

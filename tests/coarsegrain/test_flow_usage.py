@@ -185,3 +185,9 @@ def test_unknown_estimator():
 def test_numbers_out_of_range(options):
     with pytest.raises(UsageError):
         build_flow(ising(2, 2), **options, key=KEY)
+
+
+def test_active_sites_lie_in_the_unit_cell():
+    net = ContextNet(1, n_even=1, n_odd=1, start=[0.0], key=jax.random.key(0))
+    with pytest.raises(UsageError, match="outside the unit cell"):
+        SiteMap((2,), [(3,)], [(1,)], net, Affine())

@@ -59,7 +59,7 @@ class AbstractFlow(eqx.Module):
 class Flow(AbstractFlow):
     """q is the law of x = T(z), z drawn from the prior: ln q(x) = ln p(z) - log|det dx/dz|.
 
-    The last axes of z and x are the lattice. `dtype` is that of the samples.
+    The leading axes of z and x are the lattice. `dtype` is that of the samples.
 
     >>> import jax, jax.numpy as jnp
     >>> flow = Flow(Lattice((2, 2)), Chain())

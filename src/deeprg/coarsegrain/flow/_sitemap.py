@@ -27,8 +27,9 @@ class SiteMap(AbstractBijector):
     triangular. Networks and maps are evaluated at active sites alone. With an odd scalar map and an odd
     context network the map commutes with x -> -x; it always commutes with translations by the period.
 
-    Fills, checkerboard disentanglers and couplings are all of this kind. Raises `UsageError` when a context
-    site is itself active, and for a field that the period does not divide.
+    Fills, checkerboard disentanglers and couplings are all of this kind. Raises `UsageError` when an active
+    site is not in the unit cell or a context site is itself active, and for a field that the period does not
+    divide.
 
     >>> import jax, jax.numpy as jnp
     >>> from deeprg.coarsegrain.flow import Affine, ContextNet
@@ -56,6 +57,10 @@ class SiteMap(AbstractBijector):
         self.period, self.active, self.context = tuple(period), tuple(active), tuple(context)
         self.net, self.scalar = net, scalar
         for site in self.active:
+            if len(site) != len(self.period) or not all(
+                0 <= i < p for i, p in zip(site, self.period, strict=True)
+            ):
+                raise UsageError(f"The active site {site} lies outside the unit cell {self.period}.")
             for d in self.context:
                 there = tuple((i + j) % p for i, j, p in zip(site, d, self.period, strict=True))
                 if there in self.active:
