@@ -76,7 +76,7 @@ def measure_steps(preset: str, size: int, bound: dict[str, float]) -> dict[str, 
     start = time.perf_counter()
     step = compile_step(state, objective, key_batches, plan, batch, data_mesh(jax.devices()[:1]))
     compiled = time.perf_counter() - start
-    leaves = jax.tree.leaves(eqx.filter(state, eqx.is_array))
+    leaves = [jnp.copy(leaf) for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array))]  # all are donated
     extras = jax.tree.leaves(eqx.filter((objective, key_batches), eqx.is_array))
     rate = jnp.asarray(1e-3, state.smoothed.dtype)
     times = []
