@@ -1,6 +1,7 @@
 """The masked conditional site map: mask x context network x scalar map."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -83,7 +84,7 @@ class SiteMap(AbstractBijector):
     def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """x and Σ ln f' over the active sites."""
         sites, _, flat, latent, context = self._read(z)
-        values, log_slope = self.scalar.forward(latent, *self.net(context))
+        values, log_slope = _change(self.scalar, latent, *self.net(context))
         return _replaced(flat, sites, values).reshape(z.shape), jnp.sum(log_slope, axis=0)
 
     def inverse(self, x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
@@ -102,7 +103,7 @@ class SiteMap(AbstractBijector):
         """
         sites, around, flat, latent, context = self._read(z)
         parameters, pull_net = jax.vjp(self.net, context)
-        (values, log_slope), pull_map = jax.vjp(self.scalar.forward, latent, *parameters)
+        (values, log_slope), pull_map = jax.vjp(partial(_change, self.scalar), latent, *parameters)
         one = jnp.ones_like(log_slope)
         bend = pull_map((jnp.zeros_like(values), one))[0]
         delta = score.reshape(flat.shape)
@@ -114,6 +115,12 @@ class SiteMap(AbstractBijector):
             jnp.sum(log_slope, axis=0),
             delta.reshape(z.shape),
         )
+
+
+@eqx.filter_jit
+def _change(scalar: AbstractScalarMap, z: Array, even: Array, odd: Array) -> tuple[Array, Array]:
+    # Under jit, so that site maps of equal shapes are traced once.
+    return scalar.forward(z, even, odd)
 
 
 def _replaced(flat: Array, sites: np.ndarray, values: Array) -> Array:
