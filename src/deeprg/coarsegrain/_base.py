@@ -45,39 +45,8 @@ def blocked_shape(lattice: Lattice, side: int) -> Lattice:
     return Lattice(tuple(extent // side for extent in lattice.shape))
 
 
-class Decimation(AbstractCoarseGraining):
-    """Keep every `side`-th site along each axis, coarse_I = x_{side I}, and forget the others.
-
-    >>> import jax, jax.numpy as jnp
-    >>> Decimation(Lattice((4,)), side=2).coarsen(jnp.arange(4.0), key=jax.random.key(0)).tolist()
-    [0.0, 2.0]
-    """
-
-    fine: Lattice = eqx.field(static=True)
-    side: int = eqx.field(static=True)
-
-    def __init__(self, fine: Lattice, *, side: int = 2):
-        blocked_shape(fine, side)
-        self.fine, self.side = fine, side
-
-    @property
-    def coarse(self) -> Lattice:
-        """The lattice of the kept sites."""
-        return blocked_shape(self.fine, self.side)
-
-    def coarsen(self, x: Float[Array, "*fine"], *, key: PRNGKeyArray) -> Float[Array, "*coarse"]:
-        """The kept sites."""
-        del key
-        return x[(slice(None, None, self.side),) * self.fine.ndim]
-
-
-class BlockAverage(AbstractCoarseGraining):
-    """The mean of every block of `side` sites along each axis.
-
-    >>> import jax, jax.numpy as jnp
-    >>> BlockAverage(Lattice((4,)), side=2).coarsen(jnp.arange(4.0), key=jax.random.key(0)).tolist()
-    [0.5, 2.5]
-    """
+class _BlockRule(AbstractCoarseGraining):
+    """What the rules on blocks of `side` sites along each axis share."""
 
     fine: Lattice = eqx.field(static=True)
     side: int = eqx.field(static=True)
@@ -90,6 +59,29 @@ class BlockAverage(AbstractCoarseGraining):
     def coarse(self) -> Lattice:
         """The lattice of the blocks."""
         return blocked_shape(self.fine, self.side)
+
+
+class Decimation(_BlockRule):
+    """Keep every `side`-th site along each axis, coarse_I = x_{side I}, and forget the others.
+
+    >>> import jax, jax.numpy as jnp
+    >>> Decimation(Lattice((4,)), side=2).coarsen(jnp.arange(4.0), key=jax.random.key(0)).tolist()
+    [0.0, 2.0]
+    """
+
+    def coarsen(self, x: Float[Array, "*fine"], *, key: PRNGKeyArray) -> Float[Array, "*coarse"]:
+        """The kept sites."""
+        del key
+        return x[(slice(None, None, self.side),) * self.fine.ndim]
+
+
+class BlockAverage(_BlockRule):
+    """The mean of every block of `side` sites along each axis.
+
+    >>> import jax, jax.numpy as jnp
+    >>> BlockAverage(Lattice((4,)), side=2).coarsen(jnp.arange(4.0), key=jax.random.key(0)).tolist()
+    [0.5, 2.5]
+    """
 
     def coarsen(self, x: Float[Array, "*fine"], *, key: PRNGKeyArray) -> Float[Array, "*coarse"]:
         """The block means."""

@@ -65,14 +65,14 @@ def plot_scales(
 
 
 def scale_names(scales: Sequence[np.ndarray]) -> list[str]:
-    """The extents of every scale; one that the physical field follows in the same shape is whitened.
+    """The extents of every scale; one that the physical field follows in the same shape is the flow's own.
 
     >>> scale_names([np.zeros((1, 2)), np.zeros((1, 4)), np.zeros((1, 4))])
-    ['2', '4 (whitened)', '4 field']
+    ['2', "4 (flow's variable)", '4 field']
     """
     names = ["×".join(str(extent) for extent in fields.shape[1:]) for fields in scales]
     if len(scales) > 1 and scales[-1].shape == scales[-2].shape:
-        names[-2] += " (whitened)"
+        names[-2] += " (flow's variable)"
         names[-1] += " field"
     return names
 
