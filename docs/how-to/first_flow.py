@@ -39,7 +39,7 @@ print(
 )
 print(f"ESS   {summary.ess:.3f} of {summary.n} samples, Pareto k {summary.pareto_k:.2f}")
 
-for name in ("absolute_magnetisation", "energy_per_site"):
+for name in ("abs_magnetization", "energy_per_site"):
     mean, error = reweighted(draws.observables[name], draws.log_weights)
     print(f"{name}  {mean:.4f} ± {error:.4f}, exact {exact.observables[name]:.4f}")
 

@@ -95,7 +95,7 @@ def check(flow, hamiltonian, wrong):
     assert summary.ess > 0.3
     assert abs(summary.log_partition - exact.log_partition) < 3 * summary.log_partition_error
     assert -summary.free_energy < exact.log_partition
-    for name in ("energy_per_site", "absolute_magnetisation"):
+    for name in ("energy_per_site", "abs_magnetization"):
         if name in exact.observables:
             mean, error = reweighted(result.observables[name], result.log_weights)
             assert abs(mean - exact.observables[name]) < 4 * error, name

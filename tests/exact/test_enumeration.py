@@ -52,11 +52,11 @@ def test_equals_a_loop_over_states(model):
     assert exact.free_energy_per_site == pytest.approx(-math.log(norm) / size, rel=1e-13)
     assert exact.energy_per_site == pytest.approx(-model.temperature * bond_sum / norm / size, rel=1e-12)
     assert exact.specific_heat == pytest.approx((h2_sum / norm - (h_sum / norm) ** 2) / size, rel=1e-10)
-    assert exact.magnetisation == pytest.approx(m_sum / norm, abs=1e-13)
-    assert exact.magnetisation_fourth == pytest.approx(m4_sum / norm, rel=1e-12)
-    assert exact.absolute_magnetisation == pytest.approx(abs_sum / norm, rel=1e-12)
+    assert exact.magnetization == pytest.approx(m_sum / norm, abs=1e-13)
+    assert exact.magnetization_fourth == pytest.approx(m4_sum / norm, rel=1e-12)
+    assert exact.abs_magnetization == pytest.approx(abs_sum / norm, rel=1e-12)
     np.testing.assert_allclose(exact.correlation, correlation / norm, atol=1e-13)
-    assert exact.magnetisation_squared == pytest.approx(exact.correlation.mean(), rel=1e-12)
+    assert exact.magnetization_squared == pytest.approx(exact.correlation.mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_equals_a_loop_over_states(model):
 )
 def test_critical_moments_of_the_transfer_matrix_table(length, absolute, second, fourth):
     exact = enumerate_states(Ising(Lattice((length, length)), CRITICAL_TEMPERATURE))
-    assert exact.absolute_magnetisation == pytest.approx(absolute, abs=1e-10)
-    assert exact.magnetisation_squared == pytest.approx(second, abs=1e-10)
-    assert exact.magnetisation_fourth == pytest.approx(fourth, abs=1e-10)
+    assert exact.abs_magnetization == pytest.approx(absolute, abs=1e-10)
+    assert exact.magnetization_squared == pytest.approx(second, abs=1e-10)
+    assert exact.magnetization_fourth == pytest.approx(fourth, abs=1e-10)
 
 
 def test_more_spins_than_one_table_holds():

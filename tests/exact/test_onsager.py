@@ -48,7 +48,7 @@ def test_critical_values():
     assert -exact.free_energy_per_site == pytest.approx(math.log(2) / 2 + 2 * catalan / math.pi, abs=1e-14)
     assert exact.energy_per_site == pytest.approx(-math.sqrt(2), abs=1e-14)
     assert exact.specific_heat == math.inf
-    assert exact.magnetisation == 0.0
+    assert exact.magnetization == 0.0
 
 
 def test_specific_heat_diverges_as_a_logarithm():
@@ -59,10 +59,10 @@ def test_specific_heat_diverges_as_a_logarithm():
         np.testing.assert_allclose(np.diff(heats), amplitude, rtol=1e-4)
 
 
-def test_spontaneous_magnetisation():
-    assert onsager(2.0).magnetisation == pytest.approx((1 - math.sinh(1.0) ** -4) ** 0.125, rel=1e-14)
-    assert onsager(1e-3).magnetisation == 1.0
-    assert onsager(2.27).magnetisation == 0.0
+def test_spontaneous_magnetization():
+    assert onsager(2.0).magnetization == pytest.approx((1 - math.sinh(1.0) ** -4) ** 0.125, rel=1e-14)
+    assert onsager(1e-3).magnetization == 1.0
+    assert onsager(2.27).magnetization == 0.0
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-2, CRITICAL_TEMPERATURE * (1 + 1e-14), 1e6, 1e300])

@@ -65,12 +65,12 @@ def test_gaussian_field():
     assert exact.log_partition == model.log_partition
     measured = model.observables(jnp.ones((4, 3)))
     assert set(exact.observables) == set(measured) - {"correlation"}
-    assert exact.observables["magnetisation_squared"] == pytest.approx(model.propagator.mean(), rel=1e-12)
+    assert exact.observables["magnetization_squared"] == pytest.approx(model.propagator.mean(), rel=1e-12)
     # the mean of a normal variable's modulus, by quadrature
     grid = np.linspace(-5, 5, 200_001)
     density = np.exp(-(grid**2) * 6 * 0.5)
     modulus = np.sum(np.abs(grid) * density) / np.sum(density)
-    assert free_field(model).absolute_magnetisation == pytest.approx(modulus, rel=1e-8)
+    assert free_field(model).abs_magnetization == pytest.approx(modulus, rel=1e-8)
     assert exact.observables["action_per_site"] == 0.5
     np.testing.assert_array_equal(exact.correlation, model.propagator)
 

@@ -248,9 +248,9 @@ def test_moments_given_a_field_equal_the_sum_over_spins(shape):
     fields = states.reshape(-1, *shape)
     axes = tuple(range(1, len(shape) + 1))
     moments = {name: np.asarray(value) for name, value in jax.jit(dual.spin_moments)(x).items()}
-    assert moments["magnetisation"] == pytest.approx(weights @ total, abs=1e-13)
-    assert moments["magnetisation_squared"] == pytest.approx(weights @ total**2, abs=1e-13)
-    assert moments["absolute_magnetisation"] == pytest.approx(weights @ np.abs(total), abs=1e-13)
+    assert moments["magnetization"] == pytest.approx(weights @ total, abs=1e-13)
+    assert moments["magnetization_squared"] == pytest.approx(weights @ total**2, abs=1e-13)
+    assert moments["abs_magnetization"] == pytest.approx(weights @ np.abs(total), abs=1e-13)
     assert moments["energy_per_site"] == pytest.approx(weights @ bonds, abs=1e-12)
     for r in itertools.product(*(range(extent) for extent in shape)):
         shifted = np.roll(fields, tuple(-c for c in r), axes)
@@ -258,15 +258,15 @@ def test_moments_given_a_field_equal_the_sum_over_spins(shape):
         assert moments["correlation"][r] == pytest.approx(expected, abs=1e-13)
 
 
-def test_absolute_magnetisation_of_many_sites_is_stable():
+def test_abs_magnetization_of_many_sites_is_stable():
     dual = ContinuousDual(ising((64, 64), CRITICAL_TEMPERATURE))
     flat = jax.jit(dual.spin_moments)
-    ordered = flat(jnp.full((64, 64), 30.0))["absolute_magnetisation"]
+    ordered = flat(jnp.full((64, 64), 30.0))["abs_magnetization"]
     assert float(ordered) == pytest.approx(1.0, abs=1e-12)
     # independent fair spins: E|S| = N binom(N, N/2) / 2^N
     size = 4096
     fair = math.exp(math.lgamma(size + 1) - 2 * math.lgamma(size / 2 + 1) - size * math.log(2))
-    assert float(flat(jnp.zeros((64, 64)))["absolute_magnetisation"]) == pytest.approx(fair, rel=1e-9)
+    assert float(flat(jnp.zeros((64, 64)))["abs_magnetization"]) == pytest.approx(fair, rel=1e-9)
 
 
 def moment_scores(model, truth, draws, variable):

@@ -102,9 +102,9 @@ def test_gaussian_samples_have_the_propagator():
 def test_observables(model):
     x = np.random.default_rng(4).normal(size=(3, 4))
     measured = {name: np.asarray(value) for name, value in model.observables(jnp.asarray(x)).items()}
-    assert measured["magnetisation"] == pytest.approx(x.mean())
-    assert measured["absolute_magnetisation"] == pytest.approx(abs(x.mean()))
-    assert measured["magnetisation_squared"] == pytest.approx(x.mean() ** 2)
+    assert measured["magnetization"] == pytest.approx(x.mean())
+    assert measured["abs_magnetization"] == pytest.approx(abs(x.mean()))
+    assert measured["magnetization_squared"] == pytest.approx(x.mean() ** 2)
     assert measured["field_squared"] == pytest.approx((x**2).mean())
     assert measured["action_per_site"] == pytest.approx(float(model.energy(jnp.asarray(x))) / 12)
     for r in itertools.product(range(3), range(4)):

@@ -24,9 +24,9 @@ def test_energy_equals_a_loop_over_bonds(shape):
     assert float(model.energy(s.astype(jnp.float32))) == pytest.approx(expected, rel=1e-5)
     measured = jax.jit(model.observables)(s)
     assert float(measured["energy_per_site"]) == pytest.approx(0.6 * bonds / lattice.size, rel=1e-12)
-    assert float(measured["magnetisation"]) == pytest.approx(spins.mean())
-    assert float(measured["absolute_magnetisation"]) == pytest.approx(abs(spins.mean()))
-    assert float(measured["magnetisation_squared"]) == pytest.approx(spins.mean() ** 2)
+    assert float(measured["magnetization"]) == pytest.approx(spins.mean())
+    assert float(measured["abs_magnetization"]) == pytest.approx(abs(spins.mean()))
+    assert float(measured["magnetization_squared"]) == pytest.approx(spins.mean() ** 2)
     origin = (0,) * len(shape)
     assert float(measured["correlation"][origin]) == pytest.approx(1.0)
 

@@ -31,7 +31,7 @@ STATUS = {"state": "done", "age": 5.0, "step": 10}
 METRICS = [{"step": 10, "loss": 1.0, "grad_norm": 1.0, "smoothed": 1.0, "skipped": 0}]
 SIGNS = RNG.normal(size=5000)
 DRAWS = MeasuredDraws(
-    (4, 4), 0.1 * RNG.normal(size=5000), {"magnetisation": SIGNS, "energy_per_site": RNG.normal(size=5000)}
+    (4, 4), 0.1 * RNG.normal(size=5000), {"magnetization": SIGNS, "energy_per_site": RNG.normal(size=5000)}
 )
 HEALTHY = Case(RESULTS, METRICS, STATUS, DRAWS)
 
@@ -67,7 +67,7 @@ def test_nothing_known_is_no_problem():
         (with_results(kl_forward=4.0), "KL gap"),
         (with_results(log_partition_pull=-9.0), "exact ln Z"),
         (with_results(gap=-0.5), "exact free energy"),
-        (with_scalars(magnetisation=abs(SIGNS)), "mode coverage"),
+        (with_scalars(magnetization=abs(SIGNS)), "mode coverage"),
         (with_scalars(energy_per_site=DRAWS.scalars["energy_per_site"] + (SIGNS > 0)), "symmetry sectors"),
         (with_scalars(energy_per_site=np.full(5000, np.nan)), "finiteness"),
         (dataclasses.replace(HEALTHY, metrics=[{**METRICS[0], "loss": None}]), "finiteness"),
@@ -101,7 +101,7 @@ def test_notes_are_no_problems(case, check):
 
 
 def test_one_sided_draws_are_fine_without_symmetry():
-    case = with_scalars(magnetisation=abs(SIGNS))
+    case = with_scalars(magnetization=abs(SIGNS))
     assert diagnose(dataclasses.replace(case, results={**RESULTS, "symmetric": False})) == []
 
 

@@ -29,7 +29,7 @@ RNG = np.random.default_rng(0)
 STEPS = np.arange(1, 21) * 10
 OBSERVABLES = {
     "energy_per_site": {"value": -1.45, "error": 0.01, "exact": -1.453, "pull": 0.3},
-    "magnetisation": {"value": 0.01, "error": 0.02, "exact": None, "pull": None},
+    "magnetization": {"value": 0.01, "error": 0.02, "exact": None, "pull": None},
 }
 RESULTS = {
     "free_energy": -10.0, "free_energy_error": 0.01, "exact_free_energy": -10.2,

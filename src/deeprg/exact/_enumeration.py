@@ -28,10 +28,10 @@ class EnumeratedIsing:
     free_energy_per_site: float
     energy_per_site: float
     specific_heat: float
-    magnetisation: float
-    absolute_magnetisation: float
-    magnetisation_squared: float
-    magnetisation_fourth: float
+    magnetization: float
+    abs_magnetization: float
+    magnetization_squared: float
+    magnetization_fourth: float
     correlation: np.ndarray
 
 
@@ -42,7 +42,7 @@ def enumerate_states(ising: Ising) -> EnumeratedIsing:
 
     >>> from deeprg.lattice import Lattice
     >>> exact = enumerate_states(Ising(Lattice((4, 4)), temperature=2.269185314213022))
-    >>> round(exact.absolute_magnetisation, 9), round(exact.magnetisation_squared, 9)
+    >>> round(exact.abs_magnetization, 9), round(exact.magnetization_squared, 9)
     (0.843860445, 0.761358909)
     """
     size = ising.lattice.size

@@ -18,9 +18,9 @@ class FreeFieldExact:
     """
 
     log_partition: float
-    magnetisation: float
-    absolute_magnetisation: float
-    magnetisation_squared: float
+    magnetization: float
+    abs_magnetization: float
+    magnetization_squared: float
     field_squared: float
     action_per_site: float
     correlation: np.ndarray
@@ -37,9 +37,9 @@ def free_field(model: GaussianField) -> FreeFieldExact:
     variance = 1 / (model.lattice.size * model.mass_squared)
     return FreeFieldExact(
         log_partition=model.log_partition,
-        magnetisation=0.0,
-        absolute_magnetisation=math.sqrt(2 * variance / math.pi),
-        magnetisation_squared=variance,
+        magnetization=0.0,
+        abs_magnetization=math.sqrt(2 * variance / math.pi),
+        magnetization_squared=variance,
         field_squared=float(propagator.reshape(-1)[0]),
         action_per_site=0.5,
         correlation=propagator,

@@ -21,13 +21,13 @@ _HOT = (
 class OnsagerExact:
     """Bulk thermodynamics of the square-lattice Ising model per site, J = 1, k = 1.
 
-    free_energy_per_site is -ln Z / N, dimensionless; magnetisation is the spontaneous one.
+    free_energy_per_site is -ln Z / N, dimensionless; magnetization is the spontaneous one.
     """
 
     free_energy_per_site: float
     energy_per_site: float
     specific_heat: float
-    magnetisation: float
+    magnetization: float
 
 
 def onsager(temperature: float) -> OnsagerExact:
@@ -38,7 +38,7 @@ def onsager(temperature: float) -> OnsagerExact:
     ln Z/N = ln(2 cosh 2K) + (1/pi) int_0^(pi/2) ln[(1 + sqrt(1 - k^2 sin^2 phi))/2] dphi;
 
     energy and specific heat by complete elliptic integrals (L. Onsager, Phys. Rev. 65, 117 (1944));
-    magnetisation (1 - sinh(2K)^-4)^(1/8) below T_c (C. N. Yang, Phys. Rev. 85, 808 (1952)). The specific heat
+    magnetization (1 - sinh(2K)^-4)^(1/8) below T_c (C. N. Yang, Phys. Rev. 85, 808 (1952)). The specific heat
     is infinite at T_c. Raises `UsageError` for a temperature that is not positive.
 
     >>> bulk = onsager(CRITICAL_TEMPERATURE)
@@ -77,8 +77,8 @@ def onsager(temperature: float) -> OnsagerExact:
     energy = -(1 + 2 / math.pi * complement * first) / tanh
     bracket = first - second - sech**2 * (math.pi / 2 + complement * first)
     specific_heat = 4 / math.pi * (bond / tanh) ** 2 * bracket
-    magnetisation = 0.0
+    magnetization = 0.0
     if temperature < CRITICAL_TEMPERATURE:
         inverse_sinh = 2 * math.exp(-2 * bond) / -math.expm1(-4 * bond)
-        magnetisation = (1 - inverse_sinh**4) ** 0.125
-    return OnsagerExact(-log_partition, energy, specific_heat, magnetisation)
+        magnetization = (1 - inverse_sinh**4) ** 0.125
+    return OnsagerExact(-log_partition, energy, specific_heat, magnetization)

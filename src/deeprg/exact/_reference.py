@@ -83,4 +83,4 @@ def _package(
     return Reference(log_partition, -log_partition, source, measured, correlation)
 
 
-_NOT_MEASURED = ("free_energy_per_site", "specific_heat", "magnetisation_fourth")
+_NOT_MEASURED = ("free_energy_per_site", "specific_heat", "magnetization_fourth")

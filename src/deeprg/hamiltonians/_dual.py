@@ -144,8 +144,8 @@ class ContinuousDual(AbstractHamiltonian):
 
         The spins given x are independent with means m_i = tanh(x_i + h), so ⟨s_i s_j⟩ = m_i m_j for i != j:
 
-        - `magnetisation` = ⟨m⟩ and `magnetisation_squared` = ⟨m^2⟩ of the mean spin m,
-        - `absolute_magnetisation` = ⟨|m|⟩ from the exact (Poisson-binomial) law of the number of up spins,
+        - `magnetization` = ⟨m⟩ and `magnetization_squared` = ⟨m^2⟩ of the mean spin m,
+        - `abs_magnetization` = ⟨|m|⟩ from the exact (Poisson-binomial) law of the number of up spins,
         - `energy_per_site`, the bond energy in units of the coupling, without the field term,
         - `correlation` G(r) = average over i of ⟨s_i s_{i+r}⟩, [*lattice], G(0) = 1.
 
@@ -154,18 +154,18 @@ class ContinuousDual(AbstractHamiltonian):
         >>> import jax.numpy as jnp
         >>> dual = ContinuousDual(Ising(Lattice((4, 4)), temperature=2.0))
         >>> moments = dual.spin_moments(jnp.full((4, 4), 0.5))
-        >>> round(float(moments["magnetisation_squared"]), 6)
+        >>> round(float(moments["magnetization_squared"]), 6)
         0.262705
-        >>> round(float(moments["absolute_magnetisation"]), 6)
+        >>> round(float(moments["abs_magnetization"]), 6)
         0.466127
         """
         means = jnp.tanh(self._local_field(x))
         origin = (0,) * self.lattice.ndim
         correlation = _circulant.autocorrelation(means).at[origin].set(1.0)
         return {
-            "magnetisation": jnp.mean(means),
-            "absolute_magnetisation": _mean_absolute_sum(means.reshape(-1)) / self.lattice.size,
-            "magnetisation_squared": jnp.mean(correlation),
+            "magnetization": jnp.mean(means),
+            "abs_magnetization": _mean_absolute_sum(means.reshape(-1)) / self.lattice.size,
+            "magnetization_squared": jnp.mean(correlation),
             "energy_per_site": self.ising.bond_energy(correlation),
             "correlation": correlation,
         }

@@ -87,9 +87,9 @@ def field_moments(x: Float[Array, "*lattice"], action: Float[Array, ""]) -> dict
     """The observables of one real field."""
     mean = jnp.mean(x)
     return {
-        "magnetisation": mean,
-        "absolute_magnetisation": jnp.abs(mean),
-        "magnetisation_squared": mean**2,
+        "magnetization": mean,
+        "abs_magnetization": jnp.abs(mean),
+        "magnetization_squared": mean**2,
         "field_squared": jnp.mean(x**2),
         "action_per_site": action / x.size,
         "correlation": _circulant.autocorrelation(x),

@@ -154,9 +154,9 @@ class Ising(AbstractHamiltonian):
         mean = jnp.mean(s)
         correlation = _circulant.autocorrelation(s)
         return {
-            "magnetisation": mean,
-            "absolute_magnetisation": jnp.abs(mean),
-            "magnetisation_squared": mean**2,
+            "magnetization": mean,
+            "abs_magnetization": jnp.abs(mean),
+            "magnetization_squared": mean**2,
             "energy_per_site": self.bond_energy(correlation),
             "correlation": correlation,
         }

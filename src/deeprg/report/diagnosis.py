@@ -149,19 +149,19 @@ def _chains(case: Case) -> Iterator[Finding]:
 
 
 def _modes(case: Case) -> Iterator[Finding]:
-    signs = None if case.draws is None else case.draws.scalars.get("magnetisation")
+    signs = None if case.draws is None else case.draws.scalars.get("magnetization")
     if signs is None or not (case.results or {}).get("symmetric", False):
         return
     share = float(np.mean(signs > 0))
     if not 0.1 <= share <= 0.9:
-        what = f"{100 * share:.0f} % of the draws have positive magnetisation, although H(x) = H(-x)"
+        what = f"{100 * share:.0f} % of the draws have positive magnetization, although H(x) = H(-x)"
         remedy = "Use flow.symmetry=odd or flow.symmetry=mixture."
         yield Finding("mode coverage", "problem", what, "the flow collapsed to one mode", remedy)
 
 
 def _sectors(case: Case) -> Iterator[Finding]:
     draws, results = case.draws, case.results or {}
-    signs = None if draws is None else draws.scalars.get("magnetisation")
+    signs = None if draws is None else draws.scalars.get("magnetization")
     if draws is None or signs is None or not results.get("symmetric", False):
         return
     for name in ("energy_per_site", "action_per_site"):

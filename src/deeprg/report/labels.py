@@ -8,19 +8,19 @@ __all__ = ["BAD_TAIL", "LABELS", "label", "target_name"]
 BAD_TAIL = 0.7  # Pareto k above which reweighted numbers and their errors are not reliable
 
 LABELS = {
-    "absolute_magnetisation": "⟨|m|⟩",
+    "abs_magnetization": "⟨|m|⟩",
     "action_per_site": "action per site",
     "energy_per_site": "energy per site",
     "field_squared": "⟨φ²⟩",
-    "magnetisation": "⟨m⟩",
-    "magnetisation_squared": "⟨m²⟩",
+    "magnetization": "⟨m⟩",
+    "magnetization_squared": "⟨m²⟩",
 }
 
 
 def label(name: str) -> str:
     """The label of an observable, its name where there is none.
 
-    >>> label("absolute_magnetisation"), label("wilson_loop")
+    >>> label("abs_magnetization"), label("wilson_loop")
     ('⟨|m|⟩', 'wilson loop')
     """
     return LABELS.get(name, name.replace("_", " "))
