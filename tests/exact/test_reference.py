@@ -29,7 +29,8 @@ def test_published_dual_at_criticality():
 
 def test_chain():
     exact = reference(ContinuousDual(Ising(Lattice((30,)), 1.0), 1.0))
-    assert exact.source == "1D transfer matrix"
+    assert exact.source == "1D transfer matrix; moments by transfer matrix"
+    assert reference(Ising(Lattice((300,)), 1.0)).source == "1D transfer matrix"
     assert exact.observables["energy_per_site"] == ising_chain(30, 1.0).energy_per_site
 
 
@@ -52,10 +53,24 @@ def test_small_systems_have_all_moments(model):
     ]:
         exact = reference(hamiltonian)
         assert exact.log_partition == pytest.approx(truth.log_partition + constant, rel=1e-12)
-        measured = jax.eval_shape(hamiltonian.observables, jnp.ones(model.lattice.shape))
-        assert set(exact.observables) == set(measured) - {"correlation"}
-        for name, value in exact.observables.items():
-            assert value == pytest.approx(getattr(truth, name), rel=1e-12, abs=1e-14)
+        measured = jax.eval_shape(hamiltonian.scalars, jnp.ones(model.lattice.shape))
+        assert set(exact.observables) == set(measured) - {"action_per_site"}
+        for name in set(exact.observables) - {"structure_factor_min"}:
+            assert exact.observables[name] == pytest.approx(getattr(truth, name), rel=1e-12, abs=1e-14)
+        modes = np.fft.fftn(truth.correlation).real
+        origin = np.zeros(model.lattice.ndim, int)
+        smallest = [modes[tuple(origin + row)] for row in np.eye(model.lattice.ndim, dtype=int)]
+        assert exact.observables["structure_factor_min"] == pytest.approx(np.mean(smallest), rel=1e-12)
+        spread = truth.magnetization_squared - truth.abs_magnetization**2
+        expected = {
+            "susceptibility": model.lattice.size / model.temperature * spread,
+            "binder_cumulant": 1 - truth.magnetization_fourth / (3 * truth.magnetization_squared**2),
+        }
+        if model.field == 0:
+            expected["specific_heat"] = truth.specific_heat
+        assert set(exact.derived) - {"correlation_length"} == set(expected)
+        for name, value in expected.items():
+            assert exact.derived[name] == pytest.approx(value, rel=1e-10)
         np.testing.assert_array_equal(exact.correlation, truth.correlation)
 
 
@@ -63,8 +78,10 @@ def test_gaussian_field():
     model = GaussianField(Lattice((4, 3)), 0.5)
     exact = reference(model)
     assert exact.log_partition == model.log_partition
-    measured = model.observables(jnp.ones((4, 3)))
-    assert set(exact.observables) == set(measured) - {"correlation"}
+    assert set(exact.observables) == set(model.scalars(jnp.ones((4, 3))))
+    modes = 1 / model.spectrum
+    assert exact.observables["structure_factor_min"] == pytest.approx((modes[0, 1] + modes[1, 0]) / 2)
+    assert exact.derived["binder_cumulant"] == 0
     assert exact.observables["magnetization_squared"] == pytest.approx(model.propagator.mean(), rel=1e-12)
     # the mean of a normal variable's modulus, by quadrature
     grid = np.linspace(-5, 5, 200_001)
@@ -79,11 +96,12 @@ def test_gaussian_field():
     "hamiltonian",
     [
         Phi4(Lattice((4, 4)), -4.0, 5.0),
-        Ising(Lattice((8, 8)), 2.0, field=0.1),
-        Ising(Lattice((5, 5)), 2.0, coupling=-1.0),
+        Ising(Lattice((9, 9)), 2.0, field=0.1),
+        Ising(Lattice((9, 9)), 2.0, coupling=-1.0),
+        Ising.triangular(Lattice((6, 6)), 2.0),
         Ising(Lattice((4, 4, 4)), 4.5),
     ],
-    ids=["phi4", "field", "frustrated", "3D"],
+    ids=["phi4", "field", "frustrated", "triangular", "3D"],
 )
 def test_unknown_answers_are_none(hamiltonian):
     assert reference(hamiltonian) is None

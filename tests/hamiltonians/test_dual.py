@@ -252,6 +252,16 @@ def test_moments_given_a_field_equal_the_sum_over_spins(shape):
     assert moments["magnetization_squared"] == pytest.approx(weights @ total**2, abs=1e-13)
     assert moments["abs_magnetization"] == pytest.approx(weights @ np.abs(total), abs=1e-13)
     assert moments["energy_per_site"] == pytest.approx(weights @ bonds, abs=1e-12)
+    modes = abs(np.fft.fftn(fields, axes=axes)) ** 2 / size
+    smallest = [
+        modes[(slice(None), *np.eye(len(shape), dtype=int)[a])] for a in range(len(shape)) if shape[a] > 1
+    ]
+    waves = np.mean(smallest, axis=0) if smallest else total**2 * size
+    scalars = jax.jit(dual.scalars)(x)
+    assert float(scalars["structure_factor_min"]) == pytest.approx(weights @ waves, abs=1e-12)
+    assert float(scalars["action_per_site"]) == pytest.approx(float(dual.energy(x)) / size, rel=1e-12)
+    assert set(scalars) == (set(moments) - {"correlation"}) | {"structure_factor_min", "action_per_site"}
+    assert set(dual.observables(x)) == set(moments)
     for r in itertools.product(*(range(extent) for extent in shape)):
         shifted = np.roll(fields, tuple(-c for c in r), axes)
         expected = weights @ (fields * shifted).reshape(len(fields), -1).mean(axis=1)

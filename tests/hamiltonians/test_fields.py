@@ -56,6 +56,33 @@ def test_phi4_from_hopping(field):
     assert float(model.energy(jnp.asarray(math.sqrt(kappa) * field))) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(("mass_squared", "quartic"), [(-4.0, 5.0), (1.0, 0.2), (0.5, 0.0), (-30.0, 2.0)])
+def test_phi4_converters_go_both_ways(field, mass_squared, quartic):
+    lattice = Lattice(field.shape)
+    model = Phi4(lattice, mass_squared, quartic)
+    for divisor in (1, 4, 24):
+        canonical = model.to_canonical(divisor)
+        back = Phi4.from_canonical(lattice, canonical.mass_squared, canonical.quartic, divisor)
+        assert (back.mass_squared, back.quartic) == pytest.approx((mass_squared, quartic), rel=1e-12)
+        big = canonical.scale * field
+        action = loop(
+            big,
+            0.5,
+            lambda p, c=canonical, d=divisor: 0.5 * c.mass_squared * p**2 + c.quartic / d * p**4,
+        )
+        assert float(model.energy(jnp.asarray(field))) == pytest.approx(action, rel=1e-11)
+    hopping = model.to_hopping()
+    back = Phi4.from_hopping(lattice, hopping.kappa, hopping.quartic)
+    assert (back.mass_squared, back.quartic) == pytest.approx((mass_squared, quartic), rel=1e-10, abs=1e-12)
+    big = hopping.scale * field
+    action = np.sum(big**2 + hopping.quartic * (big**2 - 1) ** 2)
+    for axis in range(field.ndim):
+        action -= 2 * hopping.kappa * np.sum(big * np.roll(big, 1, axis))
+    expected = float(model.energy(jnp.asarray(field))) + hopping.constant
+    assert action == pytest.approx(expected, rel=1e-10, abs=1e-9)
+    assert hopping.constant == pytest.approx(hopping.quartic * field.size)
+
+
 def test_gaussian_energy(field):
     model = GaussianField(Lattice(field.shape), mass_squared=0.6)
     expected = loop(field, 0.5, lambda p: 0.3 * p**2)
@@ -121,6 +148,7 @@ def test_observables(model):
         (lambda: Phi4(Lattice((4,)), math.nan, 1.0), "mass_squared must be finite"),
         (lambda: Phi4(Lattice((4,)), 1.0, math.inf), "quartic coupling must be finite"),
         (lambda: Phi4.from_hopping(Lattice((4,)), 0.0, 1.0), "kappa must be positive"),
+        (lambda: Phi4.from_canonical(Lattice((4,)), 1.0, 1.0, 0.0), "divisor must be positive"),
         (lambda: Phi4(Lattice((4,)), 1.0, 1.0).energy(jnp.zeros(3)), r"shape \(3,\).*shape \(4,\)"),
         (lambda: GaussianField(Lattice((4,)), 0.0), "mass_squared must be positive, not 0.0"),
         (lambda: GaussianField(Lattice((4,)), -1.0), "mass_squared must be positive"),

@@ -18,8 +18,8 @@ from deeprg.hamiltonians import (
 from deeprg.lattice import Lattice
 from deeprg.runs.errors import UsageError
 
-# spins themselves are not a real field that a flow could generate
-NOT_FIELDS = {"Ising", "AbstractHamiltonian"}
+# what has no density over real fields that a flow could learn
+NOT_FIELDS = {"AbstractHamiltonian", "Dimers", "Ising", "Potts", "RandomBondIsing", "XY"}
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (3,), (2, 3, 4)], ids=str)

@@ -1,24 +1,38 @@
-"""What is known without sampling: Kaufman, Onsager, the ring, enumeration, the free field."""
+"""What is known without sampling: Kaufman, Onsager, rings, enumeration, transfer matrices, the free field."""
 
 from ..hamiltonians import CRITICAL_TEMPERATURE, critical_temperature
+from ._dimer_count import log_dimer_count
+from ._discrete import DiscreteDistribution, dimer_coverings, enumerate_distribution
 from ._enumeration import EnumeratedIsing, enumerate_states
 from ._free_field import FreeFieldExact, free_field
 from ._kaufman import IsingExact, ising_chain, kaufman
+from ._magnetization import MagnetizationDistribution, magnetization_distribution
 from ._onsager import OnsagerExact, onsager
 from ._reference import Reference, reference
+from ._rings import Phi4RingExact, XYRingExact, phi4_ring, xy_ring
 
 __all__ = [
     "CRITICAL_TEMPERATURE",
+    "DiscreteDistribution",
     "EnumeratedIsing",
     "FreeFieldExact",
     "IsingExact",
+    "MagnetizationDistribution",
     "OnsagerExact",
+    "Phi4RingExact",
     "Reference",
+    "XYRingExact",
     "critical_temperature",
+    "dimer_coverings",
+    "enumerate_distribution",
     "enumerate_states",
     "free_field",
     "ising_chain",
     "kaufman",
+    "log_dimer_count",
+    "magnetization_distribution",
     "onsager",
+    "phi4_ring",
     "reference",
+    "xy_ring",
 ]

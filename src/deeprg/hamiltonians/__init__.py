@@ -1,23 +1,45 @@
-"""Dimensionless energies of lattice configurations: Ising, its continuous dual, phi^4, the Gaussian field."""
+"""Dimensionless energies of lattice configurations: spins, planar spins, real fields, dimers."""
 
 from ._base import AbstractHamiltonian, is_even
+from ._bonds import Bonds, frustrated
+from ._critical import CriticalPoint, critical_point, nishimori_temperature
+from ._dimers import Dimers
 from ._dual import ContinuousDual
 from ._gaussian import GaussianField
 from ._ising import CRITICAL_TEMPERATURE, Ising, critical_temperature
-from ._phi4 import Phi4
+from ._models import MODELS, ModelEntry, build_model, critical_temperature_of
+from ._phi4 import CanonicalPhi4, HoppingPhi4, Phi4
+from ._potts import Potts
+from ._random_bond import RandomBondIsing
 from ._registry import HAMILTONIANS, HamiltonianEntry, HamiltonianOption, build_hamiltonian
+from ._xy import XY
 
 __all__ = [
     "CRITICAL_TEMPERATURE",
     "HAMILTONIANS",
+    "MODELS",
+    "XY",
     "AbstractHamiltonian",
+    "Bonds",
+    "CanonicalPhi4",
     "ContinuousDual",
+    "CriticalPoint",
+    "Dimers",
     "GaussianField",
     "HamiltonianEntry",
     "HamiltonianOption",
+    "HoppingPhi4",
     "Ising",
+    "ModelEntry",
     "Phi4",
+    "Potts",
+    "RandomBondIsing",
     "build_hamiltonian",
+    "build_model",
+    "critical_point",
     "critical_temperature",
+    "critical_temperature_of",
+    "frustrated",
     "is_even",
+    "nishimori_temperature",
 ]

@@ -16,12 +16,15 @@ __all__ = ["AbstractHamiltonian", "is_even"]
 class AbstractHamiltonian(eqx.Module):
     """A dimensionless energy of lattice configurations: the weight is exp(-H(x)), temperature inside.
 
-    Subclasses are final, hold their parameters as static Python floats, and define three methods on one
-    configuration of shape [*lattice] (batch with `jax.vmap`):
+    Subclasses are final, hold their parameters as static Python floats (random bonds as an array), and define
+    four methods on one configuration of shape [*lattice] (batch with `jax.vmap`):
 
-    - `energy(x)`: H(x), differentiable, in the dtype of `x`;
-    - `observables(x)`: name -> what one measures on `x`; a name that `deeprg.exact.reference` also has is the
-      same quantity;
+    - `energy(x)`: H(x), differentiable where `x` is real;
+    - `scalars(x)`: name -> number, the series of a Monte Carlo run; a name that `deeprg.exact.reference` also
+      has is the same quantity. `energy_per_site` is in units of the coupling, without a field term; a real
+      field has `action_per_site` = H/N. `structure_factor_min` is |sum_j v_j exp(i k j)|^2/N of the order
+      parameter v, averaged over the smallest momentum k = 2 pi/L of every axis;
+    - `observables(x)`: the scalars without `structure_factor_min`, and the correlator `correlation`;
     - `describe()`: the formula and its parameters in one line.
     """
 
@@ -30,6 +33,10 @@ class AbstractHamiltonian(eqx.Module):
     @abc.abstractmethod
     def energy(self, x: Float[Array, "*lattice"]) -> Float[Array, ""]:
         """The dimensionless energy H(x); raises `UsageError` when `x` does not have the lattice's shape."""
+
+    @abc.abstractmethod
+    def scalars(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, ""]]:
+        """One number per name: the energy, the order parameter's moments and its smallest momenta."""
 
     @abc.abstractmethod
     def observables(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
@@ -62,7 +69,7 @@ def check_field(lattice: Lattice, x: Array) -> None:
         )
 
 
-def finite(name: str, value: float) -> float:
+def finite(name: str, value: float | int) -> float:
     """The value as a float, or `UsageError` when it is not a finite number."""
     try:
         number = float(value)
@@ -73,7 +80,7 @@ def finite(name: str, value: float) -> float:
     return number
 
 
-def positive(name: str, value: float) -> float:
+def positive(name: str, value: float | int) -> float:
     """The value as a float, or `UsageError` when it is not a finite number above zero."""
     number = finite(name, value)
     if number <= 0:

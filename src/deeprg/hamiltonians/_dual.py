@@ -13,7 +13,8 @@ from ..lattice import Lattice
 from ..runs.errors import UsageError
 from . import _circulant
 from ._base import AbstractHamiltonian, check_field, positive
-from ._ising import Ising, as_float
+from ._ising import Ising
+from ._moments import as_float, structure_factor_min
 
 __all__ = ["ContinuousDual"]
 
@@ -43,7 +44,7 @@ class ContinuousDual(AbstractHamiltonian):
     shift: float = eqx.field(static=True)
     variable: Literal["x", "y"] = eqx.field(static=True)
 
-    def __init__(self, ising: Ising, shift: float = 0.1, variable: str = "x"):
+    def __init__(self, ising: Ising, shift: float | int = 0.1, variable: str = "x"):
         self.ising = ising
         self.shift = positive("shift", shift)
         if variable not in ("x", "y"):
@@ -168,6 +169,17 @@ class ContinuousDual(AbstractHamiltonian):
             "magnetization_squared": jnp.mean(correlation),
             "energy_per_site": self.ising.bond_energy(correlation),
             "correlation": correlation,
+        }
+
+    def scalars(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, ""]]:
+        """The spins' scalars given the field, see `spin_moments`, and the field's own `action_per_site`."""
+        moments = self.spin_moments(x)
+        del moments["correlation"]
+        means = jnp.tanh(self._local_field(x))
+        return {
+            **moments,
+            "structure_factor_min": structure_factor_min(means) + 1 - jnp.mean(means**2),
+            "action_per_site": self.energy(x) / self.lattice.size,
         }
 
     def observables(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:

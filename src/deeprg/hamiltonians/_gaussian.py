@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..lattice import Lattice
 from . import _circulant
 from ._base import AbstractHamiltonian, check_field, positive
+from ._moments import correlation, scalar_moments, with_correlation
 
 __all__ = ["GaussianField"]
 
@@ -29,7 +30,7 @@ class GaussianField(AbstractHamiltonian):
     lattice: Lattice = eqx.field(static=True)
     mass_squared: float = eqx.field(static=True)
 
-    def __init__(self, lattice: Lattice, mass_squared: float):
+    def __init__(self, lattice: Lattice, mass_squared: float | int):
         self.lattice = lattice
         self.mass_squared = positive("mass_squared", mass_squared)
 
@@ -66,6 +67,10 @@ class GaussianField(AbstractHamiltonian):
         check_field(self.lattice, x)
         return 0.5 * (kinetic_sum(x) + self.mass_squared * jnp.sum(x**2))
 
+    def scalars(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, ""]]:
+        """Moments of the mean field, the mean of phi^2, the action per site, the smallest momenta."""
+        return field_scalars(x, self.energy(x))
+
     def observables(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
         """Moments of the mean field, ⟨phi^2⟩, the action per site and the correlator of one field."""
         return field_moments(x, self.energy(x))
@@ -83,14 +88,15 @@ def kinetic_sum(x: Float[Array, "*lattice"]) -> Float[Array, ""]:
     return sum((jnp.sum((jnp.roll(x, -1, axis) - x) ** 2) for axis in range(x.ndim)), jnp.zeros((), x.dtype))
 
 
-def field_moments(x: Float[Array, "*lattice"], action: Float[Array, ""]) -> dict[str, Float[Array, "..."]]:
-    """The observables of one real field."""
-    mean = jnp.mean(x)
+def field_scalars(x: Float[Array, "*lattice"], action: Float[Array, ""]) -> dict[str, Float[Array, ""]]:
+    """The scalars of one real field."""
     return {
-        "magnetization": mean,
-        "abs_magnetization": jnp.abs(mean),
-        "magnetization_squared": mean**2,
+        **scalar_moments(x),
         "field_squared": jnp.mean(x**2),
         "action_per_site": action / x.size,
-        "correlation": _circulant.autocorrelation(x),
     }
+
+
+def field_moments(x: Float[Array, "*lattice"], action: Float[Array, ""]) -> dict[str, Float[Array, "..."]]:
+    """The observables of one real field."""
+    return with_correlation(field_scalars(x, action), correlation(x))

@@ -1,7 +1,9 @@
 """Ising spins with translation-invariant pair couplings."""
 
 import functools
+import itertools
 import math
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,6 +14,8 @@ from ..lattice import Lattice
 from ..runs.errors import UsageError
 from . import _circulant
 from ._base import AbstractHamiltonian, check_field, finite, positive
+from ._bonds import Bonds, Steps, bonds_of_steps, nearest_steps
+from ._moments import as_float, correlation, scalar_moments, with_correlation
 
 __all__ = ["CRITICAL_TEMPERATURE", "Ising", "critical_temperature"]
 
@@ -41,6 +45,8 @@ class Ising(AbstractHamiltonian):
     J = coupling / temperature for each of the 2 ndim displacements, added up, so an extent of 2 has double
     bonds (as in Kaufman's formula), an extent of 1 a constant. A positive coupling is ferromagnetic.
     `field` is the dimensionless h, not divided by the temperature, which sets the unit of `energy_per_site`.
+    Other couplings: `triangular`, `with_neighbours` (J1, J2, ... by distance), `from_kernel` (any); for them
+    `coupling` is None and `geometry` says which.
 
     Raises `UsageError` for a temperature that is not positive and for numbers that are not finite.
 
@@ -54,38 +60,99 @@ class Ising(AbstractHamiltonian):
     temperature: float = eqx.field(static=True)
     coupling: float | None = eqx.field(static=True)
     field: float = eqx.field(static=True)
-    kernel: tuple[tuple[tuple[int, ...], float], ...] = eqx.field(static=True)
+    geometry: str = eqx.field(static=True)
+    kernel: Steps = eqx.field(static=True)
+    steps: Steps = eqx.field(static=True)
 
     def __init__(
         self,
         lattice: Lattice,
-        temperature: float,
-        coupling: float | None = 1.0,
-        field: float = 0.0,
+        temperature: float | int,
+        coupling: float | int | None = 1.0,
+        field: float | int = 0.0,
         *,
-        kernel: tuple[tuple[tuple[int, ...], float], ...] | None = None,
+        steps: Steps | None = None,
+        geometry: str = "general",
     ):
         self.lattice = lattice
         self.temperature = positive("temperature", temperature)
         self.field = finite("field", field)
-        if kernel is not None:
-            self.coupling = None
-            self.kernel = kernel
-            return
-        if coupling is None:
+        if steps is not None:
+            self.coupling, self.geometry, self.steps = None, geometry, steps
+        elif coupling is None:
             raise UsageError(
                 "A nearest-neighbour model needs a coupling; general couplings: Ising.from_kernel."
             )
-        self.coupling = finite("coupling", coupling)
-        bonds: dict[tuple[int, ...], float] = {}
-        for step in lattice.nearest_displacements():
-            site = tuple(d % extent for d, extent in zip(step, lattice.shape, strict=True))
-            bonds[site] = bonds.get(site, 0.0) + self.coupling / self.temperature
-        self.kernel = tuple(sorted(bonds.items()))
+        else:
+            self.coupling, self.geometry = finite("coupling", coupling), "hypercubic"
+            self.steps = nearest_steps(lattice, self.coupling / self.temperature)
+        self.kernel = _fold(lattice, self.steps)
+
+    @classmethod
+    def triangular(
+        cls,
+        lattice: Lattice,
+        temperature: float | int,
+        coupling: float | int = 1.0,
+        field: float | int = 0.0,
+    ) -> "Ising":
+        """The triangular lattice, written on a square torus: neighbours ±(1, 0), ±(0, 1) and ±(1, -1).
+
+        T_c = 4/ln 3 in units of the coupling; a negative coupling is frustrated and stays disordered. Raises
+        `UsageError` unless the lattice has two axes.
+
+        >>> import jax.numpy as jnp
+        >>> float(Ising.triangular(Lattice((4, 4)), temperature=2.0).energy(jnp.ones((4, 4))))
+        -24.0
+        """
+        if lattice.ndim != 2:
+            raise UsageError(f"A triangular lattice needs two extents, but the lattice is {lattice}.")
+        temperature = positive("temperature", temperature)
+        bond = finite("coupling", coupling) / temperature
+        steps = (*nearest_steps(lattice, bond), ((1, -1), bond), ((-1, 1), bond))
+        return cls(lattice, temperature, None, field, steps=steps, geometry="triangular")
+
+    @classmethod
+    def with_neighbours(
+        cls,
+        lattice: Lattice,
+        temperature: float | int,
+        couplings: Sequence[float | int],
+        field: float | int = 0.0,
+    ) -> "Ising":
+        """Couplings J1, J2, J3, ... to the first, second, third, ... shell of neighbours by distance.
+
+        On the square lattice the shells are (1, 0), (1, 1), (2, 0), (2, 1), ... and their images; in 1D the
+        distances 1, 2, 3. Displacements that meet on a small torus add up, as an extent of 2 does. Raises
+        `UsageError` when no coupling is given.
+
+        >>> import jax.numpy as jnp
+        >>> model = Ising.with_neighbours(Lattice((4, 4)), temperature=1.0, couplings=(1.0, -0.5))
+        >>> float(model.energy(jnp.ones((4, 4))))
+        -16.0
+        """
+        values = [finite("coupling", value) for value in couplings]
+        if not values:
+            raise UsageError("Give at least one coupling, for the nearest neighbours.")
+        if len(values) == 1:
+            return cls(lattice, temperature, values[0], field)
+        temperature = positive("temperature", temperature)
+        steps = tuple(
+            (step, value / temperature)
+            for value, shell in zip(values, _shells(lattice.ndim, len(values)), strict=True)
+            if value != 0
+            for step in shell
+        )
+        geometry = ", ".join(f"J{rank} = {value:g}/T" for rank, value in enumerate(values, 1))
+        return cls(lattice, temperature, None, field, steps=steps, geometry=geometry)
 
     @classmethod
     def from_kernel(
-        cls, lattice: Lattice, kernel: np.ndarray, field: float = 0.0, temperature: float = 1.0
+        cls,
+        lattice: Lattice,
+        kernel: np.ndarray,
+        field: float | int = 0.0,
+        temperature: float | int = 1.0,
     ) -> "Ising":
         """General pair couplings J_ij = kernel[i - j], dimensionless (temperature inside), [*shape].
 
@@ -111,7 +178,11 @@ class Ising(AbstractHamiltonian):
         pairs = tuple(
             (tuple(int(d) for d in site), float(kernel[tuple(site)])) for site in np.argwhere(kernel != 0)
         )
-        return cls(lattice, temperature, None, field, kernel=pairs)
+        return cls(lattice, temperature, None, field, steps=pairs)
+
+    def bonds(self) -> Bonds:
+        """Every bond at both ends, J/T and h; see `Bonds`."""
+        return bonds_of_steps(self.lattice, self.steps, self.field)
 
     @property
     def coupling_spectrum(self) -> np.ndarray:
@@ -140,26 +211,44 @@ class Ising(AbstractHamiltonian):
         s = as_float(x)
         return -0.5 * jnp.sum(s * self.apply_coupling(s)) - self.field * jnp.sum(s)
 
-    def observables(self, x: Real[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
-        """The moments of the mean spin, the bond energy per site and the correlator of one configuration.
+    def scalars(self, x: Real[Array, "*lattice"]) -> dict[str, Float[Array, ""]]:
+        """The moments of the mean spin, the bond energy per site and the smallest momenta.
 
         `energy_per_site` is -T/(2N) s^T J s: the coupling's own units, without the field term.
+
+        >>> import jax.numpy as jnp
+        >>> float(Ising(Lattice((4, 4)), temperature=2.0).scalars(jnp.ones((4, 4)))["energy_per_site"])
+        -2.0
+        """
+        check_field(self.lattice, x)
+        s = as_float(x)
+        if len(self.kernel) > 4 * self.lattice.ndim:
+            pairs = 0.5 * jnp.mean(s * self.apply_coupling(s))
+        else:
+            axes = tuple(range(self.lattice.ndim))
+            pairs = sum(
+                (value * jnp.mean(s * jnp.roll(s, step, axes)) for step, value in self._half_kernel()),
+                jnp.zeros((), s.dtype),
+            )
+        return {**scalar_moments(s), "energy_per_site": -self.temperature * pairs}
+
+    def observables(self, x: Real[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
+        """The moments of the mean spin, the bond energy per site and the correlator of one configuration.
 
         >>> import jax.numpy as jnp
         >>> float(Ising(Lattice((4, 4)), temperature=2.0).observables(jnp.ones((4, 4)))["energy_per_site"])
         -2.0
         """
-        check_field(self.lattice, x)
-        s = as_float(x)
-        mean = jnp.mean(s)
-        correlation = _circulant.autocorrelation(s)
-        return {
-            "magnetization": mean,
-            "abs_magnetization": jnp.abs(mean),
-            "magnetization_squared": mean**2,
-            "energy_per_site": self.bond_energy(correlation),
-            "correlation": correlation,
-        }
+        return with_correlation(self.scalars(x), correlation(x))
+
+    def _half_kernel(self) -> Steps:
+        """One of every two opposite displacements with its coupling; one that is its own opposite by half."""
+        half = []
+        for site, value in self.kernel:
+            opposite = tuple(-d % extent for d, extent in zip(site, self.lattice.shape, strict=True))
+            if site <= opposite:
+                half.append((site, 0.5 * value if site == opposite else value))
+        return tuple(half)
 
     def bond_energy(self, correlation: Float[Array, "*lattice"]) -> Float[Array, ""]:
         """The bond energy per site -T/2 sum_r J(r) G(r) of a correlator G, in units of the coupling."""
@@ -170,20 +259,35 @@ class Ising(AbstractHamiltonian):
 
     def describe(self) -> str:
         """The formula with its parameters and convention, in one line."""
-        bonds = (
-            f"{len(self.kernel)} pair couplings per site"
-            if self.coupling is None
-            else f"nearest neighbours J = {self.coupling:g}/T"
-        )
+        if self.coupling is not None:
+            bonds = f"nearest neighbours J = {self.coupling:g}/T"
+        elif self.geometry == "triangular":
+            bonds = f"triangular, J = {self.steps[0][1] * self.temperature:g}/T"
+        elif self.geometry == "general":
+            bonds = f"{len(self.kernel)} pair couplings per site"
+        else:
+            bonds = self.geometry
         return (
             f"Ising spins on {self.lattice}: H = -1/2 s.J.s - h sum s, weight exp(-H), {bonds}, "
             f"T = {self.temperature:.10g}, h = {self.field:g}"
         )
 
 
-def as_float(x: Array) -> Array:
-    """Spins in the default float type unless they already are floats."""
-    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+def _fold(lattice: Lattice, steps: Steps) -> Steps:
+    """The couplings by site on the torus: displacements that meet are added."""
+    folded: dict[tuple[int, ...], float] = {}
+    for step, value in steps:
+        site = tuple(d % extent for d, extent in zip(step, lattice.shape, strict=True))
+        folded[site] = folded.get(site, 0.0) + value
+    return tuple(sorted(folded.items()))
+
+
+def _shells(ndim: int, count: int) -> list[list[tuple[int, ...]]]:
+    """The displacements of the first `count` distances on the infinite hypercubic lattice."""
+    shells: dict[int, list[tuple[int, ...]]] = {}
+    for step in itertools.product(range(-count, count + 1), repeat=ndim):  # (k, 0, ...) is in shell >= k
+        shells.setdefault(sum(d * d for d in step), []).append(step)
+    return [shells[square] for square in sorted(shells)[1 : count + 1]]
 
 
 @functools.lru_cache(maxsize=64)

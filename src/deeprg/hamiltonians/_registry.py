@@ -29,7 +29,7 @@ class HamiltonianOption(NamedTuple):
 
 @dataclass(frozen=True)
 class HamiltonianEntry:
-    """A registered Hamiltonian of a real field: what it is, its options and how to build it.
+    """A registered Hamiltonian: what it is, its options and how to build it.
 
     >>> HAMILTONIANS["phi4"].build(Lattice((4, 4)), quartic="5.0").quartic
     5.0
@@ -42,11 +42,20 @@ class HamiltonianEntry:
 
     def build(self, lattice: Lattice, **options: Any) -> AbstractHamiltonian:
         """The Hamiltonian on a lattice with the given options; unknown or bad ones are a `UsageError`."""
+        return self.factory(lattice, **self.values(options))
+
+    @property
+    def names(self) -> str:
+        """The names of the options, for a message."""
+        return ", ".join(self.options) or "none"
+
+    def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Every option with its value, converted; unknown or bad ones are a `UsageError`."""
         for name in options:
             if name not in self.options:
                 raise UsageError(
                     f"The Hamiltonian '{self.name}' has no option '{name}'.{nearest(name, self.options)} "
-                    f"Options: {', '.join(self.options)}."
+                    f"Options: {self.names}."
                 )
         values = {}
         for name, option in self.options.items():
@@ -59,7 +68,7 @@ class HamiltonianEntry:
                 raise UsageError(
                     f"The option '{name}' of '{self.name}' cannot be {value!r}: {option.help}.{hint}"
                 ) from None
-        return self.factory(lattice, **values)
+        return values
 
 
 class _Registry(dict[str, HamiltonianEntry]):
