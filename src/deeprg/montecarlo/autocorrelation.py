@@ -13,10 +13,14 @@ from numpy.typing import ArrayLike
 from deeprg.montecarlo._summary import json_ready
 from deeprg.runs.errors import NumericalError, UsageError
 
-__all__ = ["GammaEstimate", "autocovariance", "gamma_method"]
+__all__ = ["GammaEstimate", "Samples", "autocorrelation_function", "autocovariance", "gamma_method"]
+
+Samples = ArrayLike | Sequence[ArrayLike]
+"""One observable along chains: `[steps]`, `[chains, steps]`, or a list of vectors of different lengths."""
 
 _SHORTEST_CHAIN = 4
 _TRUSTED_LENGTH = 50
+_LUESCHER_TAIL = 100
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class GammaEstimate:
         return json_ready(self)
 
 
-def _checked_chains(samples: ArrayLike | Sequence[ArrayLike]) -> list[np.ndarray]:
+def checked_chains(samples: Samples) -> list[np.ndarray]:
     """The chains as a list of float64 vectors."""
     if isinstance(samples, (list, tuple)) and len(samples) > 0 and np.ndim(samples[0]) > 0:
         chains = [np.asarray(chain, dtype=np.float64) for chain in samples]
@@ -69,7 +73,7 @@ def _checked_chains(samples: ArrayLike | Sequence[ArrayLike]) -> list[np.ndarray
     return chains
 
 
-def autocovariance(samples: ArrayLike | Sequence[ArrayLike], *, max_lag: int) -> np.ndarray:
+def autocovariance(samples: Samples, *, max_lag: int) -> np.ndarray:
     """Autocovariance Γ(t), t = 0 … max_lag, over all chains, about their common mean.
 
     Γ(t) = 1/(N - R t) Σ_r Σ_i (a_r,i - ā)(a_r,i+t - ā), hep-lat/0306017 eq. (31), for R chains of N values in
@@ -85,7 +89,7 @@ def autocovariance(samples: ArrayLike | Sequence[ArrayLike], *, max_lag: int) ->
     >>> print(autocovariance([1.0, -1.0, 1.0, -1.0], max_lag=2))
     [ 1. -1.  1.]
     """
-    chains = _checked_chains(samples)
+    chains = checked_chains(samples)
     lengths = np.array([chain.size for chain in chains])
     if not 0 <= max_lag < lengths.min():
         raise UsageError(
@@ -99,6 +103,46 @@ def autocovariance(samples: ArrayLike | Sequence[ArrayLike], *, max_lag: int) ->
         spectrum = np.abs(np.fft.rfft(chain - mean, n_fft)) ** 2
         total += np.fft.irfft(spectrum, n_fft)[: max_lag + 1]
     return total / (lengths.sum() - len(chains) * np.arange(max_lag + 1))
+
+
+def autocorrelation_function(samples: Samples, max_lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """The normalised autocorrelation ρ(t) = Γ(t)/Γ(0), t = 0 … max_lag, and its error, for figures.
+
+    δρ(t)² = 1/N Σ_{k=1}^{t+Λ} [ρ(k+t) + ρ(|k-t|) - 2 ρ(k) ρ(t)]² with Λ = 100 (Madras and Sokal; M. Luescher,
+    hep-lat/0409106, appendix E). Values at neighbouring t are strongly correlated: a tail that stays
+    one error above zero over many t means nothing.
+
+    Args:
+        samples: `[steps]`, `[chains, steps]`, or a list of vectors when the chains differ in length.
+        max_lag: largest t; smaller than the length of the shortest chain.
+
+    Raises:
+        UsageError: NaN or infinity in the samples, a chain of fewer than 4 values, or a max_lag out of range.
+        NumericalError: samples without fluctuations.
+
+    >>> noise = np.random.default_rng(0).normal(size=(4, 2000))
+    >>> rho, error = autocorrelation_function(noise[:, 1:] + noise[:, :-1], max_lag=2)   # ρ(1) = 1/2
+    >>> print(rho.round(2), error.round(2))
+    [1.   0.51 0.02] [0.   0.01 0.01]
+    """
+    chains = checked_chains(samples)
+    longest = min(2 * max_lag + _LUESCHER_TAIL, min(chain.size for chain in chains) - 1)
+    gamma = autocovariance(chains, max_lag=max(longest, max_lag))
+    if not is_fluctuation(gamma[0], float(np.mean(np.concatenate(chains)))):
+        raise NumericalError("The samples do not fluctuate: a constant has no autocorrelation function.")
+    rho = gamma / gamma[0]
+    padded = np.concatenate([rho, np.zeros(2 * max_lag + _LUESCHER_TAIL + 1 - rho.size)])
+    error = np.zeros(max_lag + 1)
+    for t in range(1, max_lag + 1):
+        k = np.arange(1, t + _LUESCHER_TAIL + 1)
+        terms = padded[k + t] + padded[np.abs(k - t)] - 2 * padded[k] * rho[t]
+        error[t] = math.sqrt(float(terms @ terms) / sum(chain.size for chain in chains))
+    return rho[: max_lag + 1], error
+
+
+def is_fluctuation(variance: float, mean: float) -> bool:
+    """Whether a variance is more than what rounding alone leaves in constant data, (eps mean)²."""
+    return bool(variance > (8 * np.finfo(np.float64).eps * abs(mean)) ** 2)
 
 
 def _window(rho: np.ndarray, n: int, s: float) -> tuple[int, bool]:
@@ -115,7 +159,7 @@ def _window(rho: np.ndarray, n: int, s: float) -> tuple[int, bool]:
     return (int(lag[met[0]]), True) if met.size else (int(lag[-1]), False)
 
 
-def gamma_method(samples: ArrayLike | Sequence[ArrayLike], *, window_factor: float = 1.5) -> GammaEstimate:
+def gamma_method(samples: Samples, *, window_factor: float = 1.5) -> GammaEstimate:
     """Mean of a chain, its error and its integrated autocorrelation time by the Γ-method.
 
     error² = C/N with C = Γ(0) + 2 Σ_{t=1}^W Γ(t) and τ_int = C / (2 Γ(0)) = ½ + Σ_{t=1}^W ρ(t): 0.5 means
@@ -143,7 +187,7 @@ def gamma_method(samples: ArrayLike | Sequence[ArrayLike], *, window_factor: flo
     >>> print(f"tau_int {estimate.tau_int:.2f} +- {estimate.tau_int_error:.2f}, short: {estimate.short}")
     tau_int 4.87 +- 0.21, short: False
     """
-    chains = _checked_chains(samples)
+    chains = checked_chains(samples)
     if not window_factor > 0:
         raise UsageError(f"window_factor = {window_factor} must be positive; 1.5 suits most chains.")
     lengths = np.array([chain.size for chain in chains])
@@ -151,8 +195,7 @@ def gamma_method(samples: ArrayLike | Sequence[ArrayLike], *, window_factor: flo
     chain_means = np.array([chain.mean() for chain in chains])
     mean = float(lengths @ chain_means / n)
     gamma = autocovariance(chains, max_lag=shortest // 2)
-    # Rounding alone leaves a variance of order (eps mean)² in constant data.
-    if gamma[0] <= (8 * np.finfo(np.float64).eps * abs(mean)) ** 2:
+    if not is_fluctuation(gamma[0], mean):
         raise NumericalError(
             f"All {n} samples equal {mean:.6g}: without fluctuations there is no error and no tau_int. "
             "Either the observable is a constant or every chain is stuck; look at the acceptance."

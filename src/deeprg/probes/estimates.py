@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from deeprg.exact import Reference
-from deeprg.montecarlo import gamma_method, independence_metropolis, reweighted
+from deeprg.montecarlo import Estimate, gamma_method, independence_metropolis, reweighted
 from deeprg.probes.ensemble import MeasuredDraws, axis_profile
 from deeprg.runs.errors import UsageError, nearest
 
@@ -26,35 +26,6 @@ __all__ = [
 ]
 
 _STEPS, _MOST_CHAINS = 2000, 64
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One average with its standard error, the exact value where known, and the pull (value - exact)/error.
-
-    `tau_int` (Γ-method, 0.5 is independent) and `short` (chain shorter than 50 tau_int) come from chains.
-
-    >>> Estimate(1.0, 0.125, exact=0.75).pull
-    2.0
-    """
-
-    value: float
-    error: float
-    exact: float | None = None
-    tau_int: float | None = None
-    short: bool = False
-
-    @property
-    def pull(self) -> float | None:
-        """(value - exact)/error; None without an exact value or without an error."""
-        if self.exact is None or not self.error > 0 or not math.isfinite(self.error):
-            return None
-        return (self.value - self.exact) / self.error
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the fields of chains only where there was one."""
-        row = {"value": self.value, "error": self.error, "exact": self.exact, "pull": self.pull}
-        return row if self.tau_int is None else row | {"tau_int": self.tau_int, "short": self.short}
 
 
 @dataclass(frozen=True)
