@@ -7,45 +7,84 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deeprg.report.citations import bibtex, citations_for
-    from deeprg.report.correlation import plot_correlation
+    from deeprg.report.autocorrelation import plot_autocorrelation
+    from deeprg.report.citations import bibtex, citations_for, citations_for_ensemble
+    from deeprg.report.configurations import plot_configurations
+    from deeprg.report.correlation import plot_correlation, plot_correlations, plot_structure_factor
     from deeprg.report.diagnosis import Finding, diagnose
+    from deeprg.report.ensemble import EnsembleData, TemperatureData
+    from deeprg.report.ensemble_diagnosis import diagnose_ensemble
+    from deeprg.report.ensemble_html import ensemble_page
     from deeprg.report.html import ReportData, page
     from deeprg.report.log_weights import plot_log_weights
     from deeprg.report.pulls import plot_pulls
     from deeprg.report.scales import plot_scales
+    from deeprg.report.series import plot_distribution, plot_series
     from deeprg.report.style import figure
     from deeprg.report.summary import plot_summary
+    from deeprg.report.thermodynamic_curves import (
+        plot_pull_curves,
+        plot_tau_curves,
+        plot_thermodynamic,
+        plot_thermodynamics,
+    )
     from deeprg.report.training import plot_ess, plot_free_energy, plot_gap
 
 __all__ = [
+    "EnsembleData",
     "Finding",
     "ReportData",
+    "TemperatureData",
     "bibtex",
     "citations_for",
+    "citations_for_ensemble",
     "diagnose",
+    "diagnose_ensemble",
+    "ensemble_page",
     "figure",
     "page",
+    "plot_autocorrelation",
+    "plot_configurations",
     "plot_correlation",
+    "plot_correlations",
+    "plot_distribution",
     "plot_ess",
     "plot_free_energy",
     "plot_gap",
     "plot_log_weights",
+    "plot_pull_curves",
     "plot_pulls",
     "plot_scales",
+    "plot_series",
+    "plot_structure_factor",
     "plot_summary",
+    "plot_tau_curves",
+    "plot_thermodynamic",
+    "plot_thermodynamics",
 ]
 
 _HOMES = {
-    "citations": ("bibtex", "citations_for"),
-    "correlation": ("plot_correlation",),
+    "autocorrelation": ("plot_autocorrelation",),
+    "citations": ("bibtex", "citations_for", "citations_for_ensemble"),
+    "configurations": ("plot_configurations",),
+    "correlation": ("plot_correlation", "plot_correlations", "plot_structure_factor"),
     "diagnosis": ("Finding", "diagnose"),
+    "ensemble": ("EnsembleData", "TemperatureData"),
+    "ensemble_diagnosis": ("diagnose_ensemble",),
+    "ensemble_html": ("ensemble_page",),
     "html": ("ReportData", "page"),
     "log_weights": ("plot_log_weights",),
     "pulls": ("plot_pulls",),
     "scales": ("plot_scales",),
+    "series": ("plot_distribution", "plot_series"),
     "style": ("figure",),
     "summary": ("plot_summary",),
+    "thermodynamic_curves": (
+        "plot_pull_curves",
+        "plot_tau_curves",
+        "plot_thermodynamic",
+        "plot_thermodynamics",
+    ),
     "training": ("plot_ess", "plot_free_energy", "plot_gap"),
 }
 

@@ -14,7 +14,7 @@ header { margin-bottom: 24px; }
   text-transform: uppercase; }
 h1 { margin: 2px 0 6px; font-size: 28px; line-height: 1.2; }
 .subtitle { margin: 0; color: var(--muted); }
-h2 { margin: 0 0 16px; font-size: 18px; }
+h2 { margin: 0 0 16px; font-size: 18px; } h3 { margin: 22px 0 4px; font-size: 15px; }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 22px 26px;
   margin-top: 20px; overflow-x: auto; }
 .verdict { background: var(--paper); border: 1px solid var(--line); border-left: 6px solid var(--note);

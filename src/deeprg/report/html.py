@@ -1,6 +1,5 @@
 """One self-contained page about a run, from the verdict to the citations."""
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,21 +8,33 @@ from typing import Any
 import numpy as np
 
 from deeprg.probes import MeasuredDraws, direct_estimates
-from deeprg.report._page import PAGE_STYLE
-from deeprg.report.citations import Citation, bibtex
+from deeprg.report._blocks import (
+    citation_list,
+    document,
+    escaped,
+    exact_cells,
+    grid,
+    pairs,
+    picture,
+    section,
+    table,
+    tiles,
+    value_cells,
+    verdict_box,
+)
+from deeprg.report._numbers import number
+from deeprg.report.citations import Citation
 from deeprg.report.correlation import plot_correlation
-from deeprg.report.diagnosis import Finding, verdict
+from deeprg.report.diagnosis import Finding
 from deeprg.report.labels import label, target_name
 from deeprg.report.log_weights import plot_log_weights
 from deeprg.report.pulls import plot_pulls
 from deeprg.report.scales import plot_scales
 from deeprg.report.style import data_uri, figure, style
 from deeprg.report.training import plot_ess, plot_free_energy, plot_gap, telling
-from deeprg.runs.config import leaves, show
+from deeprg.runs.config import leaves
 
 __all__ = ["ReportData", "page"]
-
-_LONG = 60
 
 
 @dataclass(frozen=True)
@@ -55,74 +66,34 @@ def page(data: ReportData) -> str:
     """
     with style():
         curves, samples = _curves(data), _samples(data)
+    verdict = verdict_box(data.findings, results=data.results is not None, tiles=_tiles(data.results))
     parts = [
-        f"<header><p class='eyebrow'>deeprg report</p><h1>{_text(data.name)}</h1>"
-        f"<p class='subtitle'>{_text(data.subtitle)}</p></header>",
-        _verdict(data),
-        _section("Results", _results(data)),
-        _section("Curves", curves),
-        _section("Samples", samples),
-        _section("Configuration", _pairs(leaves(data.config))),
-        _section("Environment", _pairs(leaves(data.environment))),
-        _section("Citations", _citations(data.citations)),
+        verdict,
+        section("Results", _results(data)),
+        section("Curves", curves),
+        section("Samples", samples),
+        section("Configuration", pairs(leaves(data.config))),
+        section("Environment", pairs(leaves(data.environment))),
+        section("Citations", citation_list(data.citations)),
     ]
-    return (
-        "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{_text(data.name)} · deeprg</title><style>{PAGE_STYLE}</style></head>\n"
-        f"<body><main>{''.join(part for part in parts if part)}</main></body></html>\n"
-    )
-
-
-def _text(value: Any) -> str:
-    return html.escape(str(value))
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{title}</h2>{body}</section>\n" if body else ""
-
-
-def _verdict(data: ReportData) -> str:
-    problems = any(finding.severity == "problem" for finding in data.findings)
-    kind = "bad" if problems else "good" if data.results is not None and not data.findings else "note"
-    headline = verdict(data.findings) if data.results is not None or data.findings else "No results yet."
-    items = "".join(
-        f"<li class='{finding.severity}'><b>{_text(finding.check)}</b> {_text(finding.what)}."
-        f"<span>{_text(_because(finding))}</span></li>"
-        for finding in data.findings
-    )
-    return (
-        f"<div class='verdict {kind}'><p class='headline'>{_text(headline)}</p>{_tiles(data.results)}"
-        f"{f'<ul>{items}</ul>' if items else ''}</div>\n"
-    )
-
-
-def _because(finding: Finding) -> str:
-    cause = f"Likely cause: {finding.cause}. " if finding.cause else ""
-    return cause + finding.remedy
+    return document(data.name, data.subtitle, parts)
 
 
 def _tiles(results: Mapping[str, Any] | None) -> str:
     if results is None:
         return ""
     trust = f"{results['ess_samples']:,} samples".replace(",", " ")
-    tiles = [
-        (
-            "gap",
-            _number(results["gap"]),
-            "nats above exact" if results["gap"] is not None else "no exact value",
-        ),
-        ("ESS", _number(results["ess"]), trust if results["ess_trusted"] else f"only {trust}"),
-        ("acceptance", _number(results["acceptance"]), "independence Metropolis"),
-        ("Pareto k", _number(results["pareto_k"]), "below 0.7 is reliable, below 0.5 is good"),
-    ]
-    return (
-        "<div class='tiles'>"
-        + "".join(
-            f"<div><small>{name}</small><strong>{value}</strong><em>{note}</em></div>"
-            for name, value, note in tiles
-        )
-        + "</div>"
+    return tiles(
+        [
+            (
+                "gap",
+                number(results["gap"]),
+                "nats above exact" if results["gap"] is not None else "no exact value",
+            ),
+            ("ESS", number(results["ess"]), trust if results["ess_trusted"] else f"only {trust}"),
+            ("acceptance", number(results["acceptance"]), "independence Metropolis"),
+            ("Pareto k", number(results["pareto_k"]), "below 0.7 is reliable, below 0.5 is good"),
+        ]
     )
 
 
@@ -146,31 +117,27 @@ def _results(data: ReportData) -> str:
         (label(name), row["value"], row["error"], row["exact"], row["pull"])
         for name, row in results["observables"].items()
     ]
-    body = "".join(
-        f"<tr><th>{_text(name)}</th><td>{_rounded(value, error)}</td><td class='pm'>{_error(error)}</td>"
-        f"<td>{_number(exact, 9)}</td><td>{'' if pull is None else f'{pull:+.2f}'}</td></tr>"
+    cells = (
+        f"<th>{escaped(name)}</th>{value_cells(value, error)}{exact_cells(exact, pull)}"
         for name, value, error, exact, pull in rows
     )
-    table = (
-        "<table class='results'><thead><tr><th></th><th>value</th><th>error</th><th>exact</th>"
-        f"<th>pull (σ)</th></tr></thead><tbody>{body}</tbody></table>"
-    )
+    results_table = table(["", "value", "error", "exact", "pull (σ)"], cells)
     facts = [
-        ("gap", f"{_number(results['gap'])} nats, {_number(results['gap_per_site'])} per site"),
-        ("std of ln w", f"{_number(results['std_log_weight'])} nats"),
-        ("τ_int", _number(results["tau_int"])),
-        ("KL(π|q), reweighted", f"{_number(results['kl_forward'])} nats"),
+        ("gap", f"{number(results['gap'])} nats, {number(results['gap_per_site'])} per site"),
+        ("std of ln w", f"{number(results['std_log_weight'])} nats"),
+        ("τ_int", number(results["tau_int"])),
+        ("KL(π|q), reweighted", f"{number(results['kl_forward'])} nats"),
         ("exact values from", results["exact_source"] or "none known"),
-        ("steps", f"{results['steps']} at {_number(results['seconds_per_step'])} s"),
+        ("steps", f"{results['steps']} at {number(results['seconds_per_step'])} s"),
         (
             "training",
-            f"{_number(results['train_seconds'])} s, {_number(results['compile_seconds'])} s of it compiling",
+            f"{number(results['train_seconds'])} s, {number(results['compile_seconds'])} s of it compiling",
         ),
-        ("samples per second", _number(results["samples_per_second"])),
-        ("parameters", _number(results["parameters"])),
+        ("samples per second", number(results["samples_per_second"])),
+        ("parameters", number(results["parameters"])),
     ]
     caption = "Observables are reweighted to the target; pull = (value − exact)/error; F ≥ −ln Z" + f"{of}."
-    return f"{table}<p class='caption'>{caption}</p>{_pairs(facts)}"
+    return f"{results_table}<p class='caption'>{caption}</p>{pairs(facts)}"
 
 
 def _curves(data: ReportData) -> str:
@@ -220,8 +187,7 @@ def _curves(data: ReportData) -> str:
             ax, profile["r"], profile["value"], error=profile["error"], direct=direct, exact=profile["exact"]
         )
         figures.append((fig, "Where both agree, the model itself already has the right correlations."))
-    items = "".join(_picture(data_uri(fig), caption) for fig, caption in figures)
-    return f"<div class='grid'>{items}</div>" if items else ""
+    return grid(picture(data_uri(fig), caption) for fig, caption in figures)
 
 
 def _samples(data: ReportData) -> str:
@@ -231,57 +197,7 @@ def _samples(data: ReportData) -> str:
         "Each column is one draw; the rows are what the flow has generated after each scale, in its own "
         "variable, and last the physical field. White is zero."
     )
-    return _picture(data_uri(plot_scales(data.scales, title=""), kind="png", dpi=150), caption, wide=True)
-
-
-def _picture(uri: str, caption: str, *, wide: bool = False) -> str:
-    kind = " class='wide'" if wide else ""
-    text = _text(caption)
-    return f"<figure{kind}><img alt='{text}' src='{uri}'><figcaption>{text}</figcaption></figure>"
-
-
-def _pairs(pairs: Any) -> str:
-    rows = []
-    for key, value in pairs:
-        text = _text(_shown(value))
-        wide = " class='wide'" if len(text) > _LONG else ""
-        rows.append(f"<div{wide}><dt>{_text(key)}</dt><dd>{text}</dd></div>")
-    return f"<dl class='pairs'>{''.join(rows)}</dl>"
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else show(value)
-
-
-def _citations(citations: Sequence[Citation]) -> str:
-    if not citations:
-        return ""
-    rows = "".join(f"<li><b>{_text(c.used_for)}</b>: {_text(c.reference)}</li>" for c in citations)
-    source = _text(bibtex(citations))
-    return f"<ul class='citations'>{rows}</ul><details><summary>BibTeX</summary><pre>{source}</pre></details>"
-
-
-def _number(value: float | int | None, digits: int = 4) -> str:
-    if value is None or not math.isfinite(value):
-        return "—"
-    if abs(value) < 1e-12:
-        return "0"
-    if abs(value) >= 10**digits:
-        return f"{value:,.0f}".replace(",", "\u2009").replace("-", "−")
-    return f"{value:.{digits}g}".replace("-", "−")
-
-
-def _rounded(value: float | None, error: float | None) -> str:
-    if value is None:
-        return "—"
-    if error is None or not error > 0 or not math.isfinite(error):
-        return _number(value, 9)
-    digits = min(max(1 - math.floor(math.log10(error)), 0), 12)
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
-def _error(error: float | None) -> str:
-    return "" if error is None or not error > 0 else f"± {_rounded(error, error)}"
+    return picture(data_uri(plot_scales(data.scales, title=""), kind="png", dpi=150), caption, wide=True)
 
 
 def _or_nan(value: float | None) -> float:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deeprg.report.style import FIELD_MAP, INK, MUTED
+from deeprg.report.style import FIELD_MAP, INK, MUTED, bare, headline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def plot_scales(
     flat = scales[-1].ndim == 2
     height = 0.55 if flat else 1.45
     fig = Figure(figsize=(0.9 + 1.45 * columns, 0.5 + height * rows), layout="constrained")
-    fig.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold", color=INK)
+    headline(fig, title)
     grid = fig.subplots(rows, columns, squeeze=False)
     for level, fields in enumerate(scales):
         reach = float(np.quantile(np.abs(fields), 0.98)) or 1.0
@@ -47,12 +47,7 @@ def plot_scales(
             )
             if not flat:
                 ax.set_box_aspect(_plane(fields[column]).shape[0] / _plane(fields[column]).shape[1])
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.grid(False)
-            for spine in ax.spines.values():
-                spine.set_visible(True)
-                spine.set_color("#c8d0d9")
+            bare(ax)
         grid[level, 0].set_ylabel(
             names[level].replace(" ", "\n"), rotation=0, ha="right", va="center", fontsize=10, color=INK
         )

@@ -18,9 +18,15 @@ __all__ = [
     "INK",
     "MUTED",
     "SECOND",
+    "bare",
     "data_uri",
     "figure",
     "finish",
+    "headline",
+    "legend",
+    "log_bars",
+    "plain_numbers",
+    "shades",
     "style",
 ]
 
@@ -91,6 +97,70 @@ def finish(ax: "Axes", *, title: str, x: str, y: str) -> "Axes":
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     return ax
+
+
+def bare(ax: "Axes") -> None:
+    """A picture of a lattice has a thin frame, and neither ticks nor grid."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(True)
+        spine.set_color("#c8d0d9")
+
+
+def headline(fig: "Figure", title: str) -> None:
+    """The title of a figure of several panels; nothing for an empty one."""
+    if title:
+        fig.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold", color=INK)
+
+
+def legend(ax: "Axes", **options: Any) -> None:
+    """A legend on the upper right, over whatever is there; none when nothing has a name."""
+    if ax.get_legend_handles_labels()[1]:
+        look: dict[str, Any] = {
+            "loc": "upper right",
+            "frameon": True,
+            "framealpha": 0.85,
+            "edgecolor": "none",
+        }
+        ax.legend(**{**look, **options})
+
+
+def shades(count: int) -> list[tuple[float, ...]]:
+    """Colours for `count` ordered curves, dark for the coldest and light for the hottest.
+
+    >>> len(shades(3)), len(set(shades(3)))
+    (3, 3)
+    """
+    import numpy as np
+    from matplotlib import colormaps
+
+    places = np.linspace(0.05, 0.82, count) if count > 1 else np.array([0.25])
+    return [tuple(map(float, colour)) for colour in colormaps["plasma"](places)]
+
+
+def plain_numbers(axis: Any) -> None:
+    """0.01, 0.1, 1, 10 on a logarithmic axis instead of powers of ten.
+
+    An axis of up to two and a half decades has its numbers at 1, 2 and 5 as well.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = sorted(axis.get_view_interval())
+    if low > 0 and high < 300 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def log_bars(values: Any, errors: Any) -> Any:
+    """Error bars for a logarithmic axis, lower ones first: they end above zero. None without errors."""
+    import numpy as np
+
+    if errors is None:
+        return None
+    return np.stack([np.minimum(errors, 0.9 * np.asarray(values)), errors])
 
 
 def data_uri(fig: "Figure", kind: str = "svg", dpi: int = 180) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from deeprg.report.style import ACCENT, EXACT, MUTED, finish
+from deeprg.report.style import ACCENT, EXACT, MUTED, finish, plain_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,10 +71,10 @@ def plot_gap(
     if final is not None and final > 0:
         ax.axhline(final, color=MUTED, linestyle=":", linewidth=1.6, label=f"{final_label}: {final:.3g} nats")
     ax.set_yscale("log")
-    _plain_numbers(ax.yaxis)
+    plain_numbers(ax.yaxis)
     if x.size and x[-1] > 20 * max(x[0], 1):
         ax.set_xscale("log")
-        _plain_numbers(ax.xaxis)
+        plain_numbers(ax.xaxis)
     ax.grid(which="minor", axis="y", alpha=0.4)
     ax.legend(loc="upper right")
     return finish(ax, title="Gap to the exact free energy", x="training step", y="$F - F_{exact}$ (nats)")
@@ -98,14 +98,6 @@ def telling(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     lengths = np.diff([0, *(record["step"] for record in records)])
     typical, half = np.median(lengths), len(records) // 2
     return [r for i, (r, n) in enumerate(zip(records, lengths, strict=True)) if i < half or n > 0.3 * typical]
-
-
-def _plain_numbers(axis: Any) -> None:
-    """0.01, 0.1, 1, 10 instead of powers of ten."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _finite(steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
