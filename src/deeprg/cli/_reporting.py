@@ -23,7 +23,7 @@ from deeprg.runs.atomic import write_bytes, write_text
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
-__all__ = ["case_of", "run_diagnosis", "run_report"]
+__all__ = ["case_of", "report_ensemble", "run_diagnosis", "run_report"]
 
 
 def case_of(run: RunFolder) -> Case:
@@ -75,6 +75,29 @@ def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool
     else:
         print(target)
     next_step(f"open {target} in a browser", f"deeprg sample {run.path} -n 100000 --method independence")
+    return 0
+
+
+def report_ensemble(path: Path, *, out: Path | None, json: bool) -> int:
+    """Write the page of an ensemble; returns the exit code."""
+    from deeprg.cli._ensemble_data import ensemble_data
+    from deeprg.cli._ensemble_table import ensemble_table
+    from deeprg.cli._simulating import measured
+    from deeprg.montecarlo.ensembles import Ensemble
+    from deeprg.report.ensemble_html import ensemble_page
+
+    ensemble = Ensemble.open(path)
+    target = path.with_suffix(".html") if out is None else out
+    if target.is_dir():
+        raise UsageError(f"'{target}' is a folder. Give the path of a file, or leave --out away.")
+    rows = measured(ensemble)
+    write_text(target, ensemble_page(ensemble_data(ensemble, rows)))
+    if json:
+        document = {"schema_version": SCHEMA_VERSION, "ensemble": str(path), "report": str(target.resolve())}
+        print_json(document)
+    else:
+        print(ensemble_table(rows, ensemble.provenance["algorithm"]))
+    next_step(f"open {target} in a browser")
     return 0
 
 

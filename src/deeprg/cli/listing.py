@@ -7,12 +7,32 @@ from cyclopts import Parameter
 
 __all__ = ["list_all"]
 
-KINDS = ("hamiltonians", "presets", "layouts", "bijectors", "priors", "coarse-grainings", "runs")
+KINDS = (
+    "models",
+    "algorithms",
+    "hamiltonians",
+    "presets",
+    "layouts",
+    "bijectors",
+    "priors",
+    "coarse-grainings",
+    "runs",
+)
 
 
 def list_all(
     kind: Annotated[
-        Literal["hamiltonians", "presets", "layouts", "bijectors", "priors", "coarse-grainings", "runs"]
+        Literal[
+            "models",
+            "algorithms",
+            "hamiltonians",
+            "presets",
+            "layouts",
+            "bijectors",
+            "priors",
+            "coarse-grainings",
+            "runs",
+        ]
         | None,
         Parameter(help="one kind only"),
     ] = None,
@@ -20,7 +40,7 @@ def list_all(
     root: Annotated[Path, Parameter(help="folder of the runs")] = Path("runs"),
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
-    """List Hamiltonians, presets, layouts, bijectors, priors, coarse-grainings and runs."""
+    """List models and algorithms to simulate, parts of flows, coarse-grainings and runs."""
     from deeprg.cli._console import next_step, print_json
     from deeprg.runs.folder import SCHEMA_VERSION
 
@@ -51,8 +71,8 @@ def _describe(entry: dict[str, Any]) -> str:
 def _entries(kind: str, root: Path) -> list[dict[str, Any]]:
     if kind == "runs":
         return _runs(root)
-    if kind == "hamiltonians":
-        from deeprg.hamiltonians import HAMILTONIANS
+    if kind in ("models", "hamiltonians"):
+        from deeprg.hamiltonians import HAMILTONIANS, MODELS
 
         return [
             {
@@ -62,8 +82,12 @@ def _entries(kind: str, root: Path) -> list[dict[str, Any]]:
                     name: {"default": o.default, "help": o.help} for name, o in entry.options.items()
                 },
             }
-            for entry in HAMILTONIANS.values()
+            for entry in (MODELS if kind == "models" else HAMILTONIANS).values()
         ]
+    if kind == "algorithms":
+        from deeprg.montecarlo.samplers import ALGORITHMS
+
+        return [{"name": name, "summary": a.summary} for name, a in ALGORITHMS.items()]
     from deeprg.coarsegrain.flow import BIJECTORS, LAYOUTS, PRESETS, PRIORS, layout_options
 
     if kind == "presets":

@@ -12,10 +12,14 @@ from deeprg.cli.cite import cite
 from deeprg.cli.diagnose import diagnose
 from deeprg.cli.doctor import doctor
 from deeprg.cli.exact import app as exact
+from deeprg.cli.importing import import_files
 from deeprg.cli.launch import launch
 from deeprg.cli.listing import list_all
+from deeprg.cli.measure import measure
 from deeprg.cli.report import report
+from deeprg.cli.reweight import reweight
 from deeprg.cli.sample import sample
+from deeprg.cli.simulate import simulate
 from deeprg.cli.train import app as train
 from deeprg.runs.errors import DeeprgError
 
@@ -32,6 +36,10 @@ app.command(sample, name="sample")
 app.command(report, name="report")
 app.command(diagnose, name="diagnose")
 app.command(exact)
+app.command(simulate, name="simulate")
+app.command(measure, name="measure")
+app.command(reweight, name="reweight")
+app.command(import_files, name="import")
 app.command(list_all, name="list")
 app.command(doctor, name="doctor")
 app.command(cite, name="cite")

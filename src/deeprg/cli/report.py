@@ -11,9 +11,9 @@ __all__ = ["report"]
 
 
 def report(
-    run: Annotated[str, Parameter(help="run folder, or its name in runs/")],
+    run: Annotated[str, Parameter(help="run folder, its name in runs/, or an ensemble E.zarr")],
     *,
-    out: Annotated[Path | None, Parameter(help="where to write; default RUN/report.html")] = None,
+    out: Annotated[Path | None, Parameter(help="where to write; default RUN/report.html, E.html")] = None,
     draws: Annotated[int, Parameter(converter=whole, help="samples to show at every scale")] = 5,
     seed: Annotated[int, Parameter(converter=whole, help="seed of the shown samples")] = 0,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
@@ -23,6 +23,8 @@ def report(
 
     if not 1 <= draws <= 20:
         raise UsageError(f"--draws {draws} must be in 1 .. 20.")
-    from deeprg.cli._reporting import run_report
+    from deeprg.cli._reporting import report_ensemble, run_report
 
+    if (path := Path(run)).suffix == ".zarr":
+        return report_ensemble(path, out=out, json=json)
     return run_report(run, out=out, count=draws, seed=seed, json=json)

@@ -1,7 +1,7 @@
 """Dimensionless energies of lattice configurations: spins, planar spins, real fields, dimers."""
 
 from ._base import AbstractHamiltonian, is_even
-from ._bonds import Bonds, frustrated
+from ._bonds import Bonds, frustrated, gauge
 from ._critical import CriticalPoint, critical_point, nishimori_temperature
 from ._dimers import Dimers
 from ._dual import ContinuousDual
@@ -40,6 +40,7 @@ __all__ = [
     "critical_temperature",
     "critical_temperature_of",
     "frustrated",
+    "gauge",
     "is_even",
     "nishimori_temperature",
 ]

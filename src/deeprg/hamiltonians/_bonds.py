@@ -6,7 +6,7 @@ import numpy as np
 
 from ..lattice import Lattice
 
-__all__ = ["Bonds", "frustrated"]
+__all__ = ["Bonds", "frustrated", "gauge"]
 
 Steps = tuple[tuple[tuple[int, ...], float], ...]
 
@@ -29,16 +29,15 @@ class Bonds(NamedTuple):
     field: float
 
 
-def frustrated(bonds: Bonds) -> bool:
-    """Whether no choice of signs e_i = ±1 makes all e_i J_ij e_j >= 0; the field is ignored.
+def gauge(bonds: Bonds) -> np.ndarray | None:
+    """Signs e_i = ±1, int8 [N], that make all e_i J_ij e_j >= 0; None when there are none.
 
     Every site gets two copies, + and -; a positive bond joins equal copies, a negative one opposite copies.
-    The model is frustrated when the two copies of a site are connected.
+    Signs exist when no two copies of a site are connected; each component then fixes the signs of its sites.
 
     >>> from deeprg.hamiltonians import Ising
-    >>> square, ring = Lattice((4, 4)), Lattice((5,))
-    >>> [frustrated(Ising(lattice, 1.0, coupling=-1.0).bonds()) for lattice in (square, ring)]
-    [False, True]
+    >>> gauge(Ising(Lattice((2, 4)), temperature=1.0, coupling=-1.0).bonds()).reshape(2, 4).tolist()
+    [[1, -1, 1, -1], [-1, 1, -1, 1]]
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -52,7 +51,20 @@ def frustrated(bonds: Bonds) -> bool:
     columns = np.concatenate([there + crosses, there + size - crosses])
     graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(2 * size, 2 * size))
     _, label = connected_components(graph.tocsr(), directed=False)
-    return bool(np.any(label[:size] == label[size:]))
+    if np.any(label[:size] == label[size:]):
+        return None
+    return np.where(label[:size] < label[size:], 1, -1).astype(np.int8)
+
+
+def frustrated(bonds: Bonds) -> bool:
+    """Whether no choice of signs e_i = ±1 makes all e_i J_ij e_j >= 0 (see `gauge`); the field is ignored.
+
+    >>> from deeprg.hamiltonians import Ising
+    >>> square, ring = Lattice((4, 4)), Lattice((5,))
+    >>> [frustrated(Ising(lattice, 1.0, coupling=-1.0).bonds()) for lattice in (square, ring)]
+    [False, True]
+    """
+    return gauge(bonds) is None
 
 
 def bonds_of_steps(lattice: Lattice, steps: Steps, field: float = 0.0) -> Bonds:

@@ -14,7 +14,21 @@ import deeprg
 
 __all__ = ["PACKAGES", "describe_environment", "git_commit"]
 
-PACKAGES = ("jax", "jaxlib", "equinox", "optax", "blackjax", "jaxtyping", "numpy", "scipy", "matplotlib")
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "equinox",
+    "optax",
+    "blackjax",
+    "jaxtyping",
+    "numpy",
+    "scipy",
+    "numba",
+    "zarr",
+    "xarray",
+    "pymbar",
+    "matplotlib",
+)
 # Settings that can change numbers or speed. Other variables are not recorded: they may hold secrets.
 _VARIABLES = (
     "CUDA_VISIBLE_DEVICES",

@@ -1,0 +1,209 @@
+"""Hamiltonian Monte Carlo for continuous fields, by blackjax: HMC and NUTS with step-size adaptation."""
+
+import functools
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from deeprg.hamiltonians import XY, AbstractHamiltonian, ContinuousDual, GaussianField, Phi4
+from deeprg.runs.errors import NumericalError, UsageError
+
+from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, fixed_shape, ordered_chains
+
+__all__ = ["HMC", "NUTS"]
+
+_STEPS = 10  # leapfrog steps of an HMC trajectory
+_JITTER = 0.2  # the step size of a trajectory varies by this fraction, so that no mode is in resonance
+
+
+class _HamiltonianSampler(AbstractSampler):
+    """What HMC and NUTS share: momenta of unit mass, one step size for all chains."""
+
+    target: float
+
+    def __init__(self, hamiltonians: Sequence[AbstractHamiltonian], chains: int):
+        self.hamiltonians = tuple(hamiltonians)
+        self.chains = checked_chains(chains)
+        self.shape = fixed_shape(self.hamiltonians)
+        if len(self.hamiltonians) != 1:
+            raise UsageError(f"{self.name} runs one Hamiltonian at a time, not {len(self.hamiltonians)}.")
+        if not isinstance(self.hamiltonians[0], Phi4 | GaussianField | ContinuousDual | XY):
+            raise UsageError(
+                f"{self.name} needs a continuous field; {type(self.hamiltonians[0]).__name__} is discrete. "
+                "Take 'metropolis', 'heat-bath' or a cluster algorithm, or the continuous dual of the spins."
+            )
+
+    def start(self, *, seed: int, order: Start) -> State:
+        """Normal noise, or a constant field."""
+        rng = np.random.default_rng([seed, 4])
+        dtype = jnp.result_type(float)
+        shape = (1, self.chains, *self.shape)
+        ordered = ordered_chains(order, self.chains).reshape(1, -1, *(1 for _ in self.shape))
+        fields = np.where(ordered, 1.0, rng.normal(size=shape)).astype(dtype)
+        return {"configurations": fields, "step_size": np.full(1, 0.1, dtype)}
+
+    @property
+    def suggested_thermalisation(self) -> int:
+        """Trajectories to tune the step size and forget the start."""
+        return 500
+
+    def thermalise(self, state: State, updates: int, *, seed: int) -> tuple[State, Info]:
+        """Trajectories whose acceptance tunes the step size by dual averaging (Hoffman and Gelman 2014)."""
+        from blackjax.adaptation.step_size import dual_averaging_adaptation
+
+        start, update, final = dual_averaging_adaptation(self.target)
+        averaging = start(float(state["step_size"][0]))
+        positions = jnp.asarray(state["configurations"][0])
+        key = _key(seed, -1)
+        acceptance = np.zeros(1)
+        for step in range(max(updates, 1)):
+            positions, totals = self._advance(
+                jax.random.fold_in(key, step), positions, jnp.exp(averaging.log_step_size), 1
+            )
+            acceptance = np.asarray(totals[0], float)[None] / self.chains
+            averaging = update(averaging, totals[0] / self.chains)
+        self._check(positions)
+        after = {
+            "configurations": np.asarray(positions)[None],
+            "step_size": np.asarray(final(averaging))[None].astype(positions.dtype),
+        }
+        return after, {"acceptance": acceptance, "step_size": np.asarray(after["step_size"], float)}
+
+    def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
+        """See `AbstractSampler.run`."""
+        key = _key(seed, block)
+        positions = jnp.asarray(state["configurations"][0])
+        step_size = jnp.asarray(state["step_size"][0])
+        totals = np.zeros(3)
+        kept = []
+        begun = time.perf_counter()
+        for draw in range(draws):
+            positions, some = self._advance(jax.random.fold_in(key, draw), positions, step_size, thin)
+            totals += np.asarray(some, float)
+            kept.append(np.asarray(positions))
+        seconds = time.perf_counter() - begun
+        self._check(positions)
+        trajectories = draws * thin * self.chains
+        configurations = np.stack(kept)[:, None]
+        if isinstance(self.hamiltonians[0], XY):  # the angle is only defined up to full turns
+            configurations = np.mod(configurations + np.pi, 2 * np.pi) - np.pi
+        info = {
+            "acceptance": totals[:1] / trajectories,
+            "divergences": totals[1:2],
+            "gradients": totals[2:3] / trajectories,
+            "step_size": np.asarray(state["step_size"], float),
+            "updates": np.full(1, float(trajectories)),
+            "seconds": np.full(1, seconds),
+        }
+        return Draws({**state, "configurations": configurations[-1]}, configurations, info)
+
+    def _advance(
+        self, key: PRNGKeyArray, positions: Array, step_size: Array, count: int
+    ) -> tuple[Array, Array]:
+        return _trajectories(
+            key,
+            positions,
+            step_size,
+            np.int32(count),
+            hamiltonian=self.hamiltonians[0],
+            nuts=self.name == "nuts",
+        )
+
+    def _check(self, positions: Array) -> None:
+        if not bool(jnp.isfinite(positions).all()):
+            raise NumericalError(
+                f"{self.name} left the finite numbers on {self.hamiltonians[0].describe()}. "
+                "Thermalise longer, or take 'metropolis'."
+            )
+
+
+class HMC(_HamiltonianSampler):
+    """Hybrid Monte Carlo: trajectories of 10 leapfrog steps, accepted with probability min(1, exp(-dE)).
+
+    For phi^4, the Gaussian field, the continuous dual of spins, XY angles. Momenta have unit mass (on a
+    translation-invariant lattice a diagonal mass matrix can do no more); thermalisation tunes the step size
+    to an acceptance of 0.8, and each trajectory takes it with a factor from 0.8 to 1.2, so that no mode
+    of the field returns to itself. `info` has the acceptance, the number of divergent trajectories (energy
+    error above 1000) and gradients per trajectory. One update is a trajectory.
+
+    Raises `UsageError` for discrete models and several Hamiltonians at once.
+
+    >>> from deeprg.hamiltonians import GaussianField
+    >>> from deeprg.lattice import Lattice
+    >>> sampler = HMC([GaussianField(Lattice((4, 4)), mass_squared=1.0)], chains=64)
+    >>> state, _ = sampler.thermalise(sampler.start(seed=0, order="hot"), 200, seed=0)
+    >>> drawn = sampler.run(state, draws=20, thin=2, seed=0, block=0)
+    >>> 0.6 < drawn.info["acceptance"][0] < 0.95, float(drawn.info["divergences"][0])
+    (True, 0.0)
+    """
+
+    name = "hmc"
+    target = 0.8
+
+
+class NUTS(_HamiltonianSampler):
+    """The no-U-turn sampler (Hoffman and Gelman, arXiv:1111.4246): HMC that chooses its trajectory length.
+
+    As `HMC` otherwise, with a target acceptance of 0.8. Chains that run together wait for the longest
+    trajectory.
+
+    >>> from deeprg.hamiltonians import Phi4
+    >>> from deeprg.lattice import Lattice
+    >>> sampler = NUTS([Phi4(Lattice((4, 4)), mass_squared=1.0, quartic=1.0)], chains=16)
+    >>> state, _ = sampler.thermalise(sampler.start(seed=0, order="hot"), 200, seed=0)
+    >>> drawn = sampler.run(state, draws=5, thin=1, seed=0, block=0)
+    >>> drawn.configurations.shape, bool(drawn.info["gradients"][0] >= 1)
+    ((5, 1, 16, 4, 4), True)
+    """
+
+    name = "nuts"
+    target = 0.8
+
+
+def _key(seed: int, block: int) -> PRNGKeyArray:
+    return jax.random.key(np.random.SeedSequence([seed, 4, block % 2**32]).generate_state(1)[0])
+
+
+@functools.partial(jax.jit, static_argnames=("hamiltonian", "nuts"))
+def _trajectories(
+    key: PRNGKeyArray,
+    positions: Array,
+    step_size: Array,
+    count: Array,
+    *,
+    hamiltonian: AbstractHamiltonian,
+    nuts: bool,
+) -> tuple[Array, Array]:
+    """`count` trajectories of all chains; sums over them of acceptance, divergences and gradients."""
+    import blackjax
+
+    def log_density(x: Array) -> Array:
+        return -hamiltonian.energy(x)
+
+    algorithm: Any = blackjax.nuts if nuts else blackjax.hmc
+    step = algorithm.build_kernel()
+    mass = jnp.ones(positions[0].size, positions.dtype)
+    extra = {} if nuts else {"num_integration_steps": _STEPS}
+
+    def one(key: PRNGKeyArray, state: Any) -> tuple[Any, Any]:
+        move, jitter = jax.random.split(key)
+        factor = jax.random.uniform(jitter, (), positions.dtype, 1 - _JITTER, 1 + _JITTER)
+        size = step_size if nuts else step_size * factor
+        return step(move, state, log_density, size, mass, **extra)
+
+    def trajectory(i: Array, carry: tuple[Any, Array]) -> tuple[Any, Array]:
+        states, totals = carry
+        keys = jax.random.split(jax.random.fold_in(key, i), positions.shape[0])
+        states, info = jax.vmap(one)(keys, states)
+        steps = jnp.broadcast_to(jnp.asarray(info.num_integration_steps), info.acceptance_rate.shape)
+        row = [jnp.nan_to_num(info.acceptance_rate), info.is_divergent, steps]
+        return states, totals + jnp.stack([jnp.sum(entry.astype(totals.dtype)) for entry in row])
+
+    states = jax.vmap(lambda x: algorithm.init(x, log_density))(positions)
+    states, totals = jax.lax.fori_loop(0, count, trajectory, (states, jnp.zeros(3, positions.dtype)))
+    return states.position, totals

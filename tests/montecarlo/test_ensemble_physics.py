@@ -1,0 +1,88 @@
+"""Averages within their errors of exact values, and errors that are right."""
+
+import numpy as np
+import pytest
+
+from deeprg.exact import kaufman
+from deeprg.hamiltonians import Ising
+from deeprg.lattice import Lattice
+from deeprg.montecarlo import thermodynamics
+from deeprg.montecarlo.measurement import measure
+from deeprg.montecarlo.samplers import build_sampler
+
+T_C = 2.269185314213022
+# Exact distribution of the magnetization at T_c (transfer matrix), |m|, m^2, U4.
+MOMENTS = {
+    4: (0.8438604448, 0.7613589086, 0.6171993184),
+    8: (0.7773310928, 0.6469115750, 0.6130453849),
+}
+ENERGY = {4: -1.565623787639, 8: -1.491589107439}
+
+
+def _series(name, size, temperature, *, chains, draws, thin, seed=0):
+    model = Ising(Lattice((size, size)), temperature=temperature)
+    sampler = build_sampler(name, [model], chains)
+    state, _ = sampler.thermalise(sampler.start(seed=seed, order="mixed"), 300, seed=seed)
+    fields = sampler.run(state, draws, thin, seed=seed, block=0).configurations[:, 0]
+    return {key: values.T for key, values in measure(model, fields).items()}
+
+
+def _pulls(rows, exact):
+    return {key: (rows[key].value - value) / rows[key].error for key, value in exact.items()}
+
+
+@pytest.mark.parametrize("name", ["wolff", "swendsen-wang", "multispin", "heat-bath"])
+@pytest.mark.parametrize("size", [4, 8])
+def test_moments_at_the_critical_point(name, size):
+    thin = 1 if name in ("wolff", "swendsen-wang") else size
+    series = _series(name, size, T_C, chains=64, draws=500, thin=thin)
+    rows = thermodynamics(series, size**2, T_C, (size, size))
+    names = ("abs_magnetization", "magnetization_squared", "binder_cumulant")
+    exact = {**dict(zip(names, MOMENTS[size], strict=True)), "energy_per_site": ENERGY[size]}
+    pulls = _pulls(rows, exact)
+    assert max(map(abs, pulls.values())) < 3.3, pulls
+    wrong = _pulls(rows, {"binder_cumulant": exact["binder_cumulant"] * 1.01, "energy_per_site": -1.53})
+    assert max(map(abs, wrong.values())) > 5
+
+
+def _two_hundred(name, thin):
+    """Pulls of 200 independent chains, each with its own mean, error and tau_int."""
+    size, chains = 4, 200
+    series = _series(name, size, T_C, chains=chains, draws=800, thin=thin, seed=5)
+    exact = {
+        "energy_per_site": ENERGY[4],
+        "abs_magnetization": MOMENTS[4][0],
+        "binder_cumulant": MOMENTS[4][2],
+    }
+    exact["specific_heat"] = kaufman((4, 4), T_C).specific_heat
+    pulls = []
+    for chain in range(chains):
+        one = {key: values[chain] for key, values in series.items()}
+        pulls.append(list(_pulls(thermodynamics(one, size**2, T_C, (size, size)), exact).values()))
+    return np.array(pulls)
+
+
+@pytest.mark.parametrize(("name", "thin"), [("wolff", 1), ("swendsen-wang", 1), ("metropolis", 4)])
+def test_errors_are_right_over_two_hundred_chains(name, thin):
+    pulls = _two_hundred(name, thin)
+    # energy and magnetization; the derived quantities have a bias of order tau/n beside the error
+    assert np.all(np.abs(np.var(pulls[:, :2], axis=0) - 1) < 0.15 + 0.1), np.var(pulls, axis=0)
+    assert np.all(np.abs(np.mean(pulls, axis=0)) < 0.35), np.mean(pulls, axis=0)
+    assert np.var(2 * pulls[:, 0]) > 1.5  # errors half as large would be seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wolff", "swendsen-wang"])
+@pytest.mark.parametrize("size", [16, 32])
+def test_kaufman_over_the_transition(name, size):
+    worst = []
+    for temperature in (1.5, 1.8, 2.0, 2.1, 2.2, T_C, 2.3, 2.4, 2.6, 3.0, 3.5):
+        series = _series(name, size, temperature, chains=16, draws=1000, thin=4)
+        rows = thermodynamics(series, size**2, temperature, (size, size))
+        known = kaufman((size, size), temperature)
+        exact = {"energy_per_site": known.energy_per_site, "specific_heat": known.specific_heat}
+        worst.append(list(_pulls(rows, exact).values()))
+        shifted = kaufman((size, size), 1.02 * temperature).energy_per_site
+        assert abs(rows["energy_per_site"].value - shifted) > 5 * rows["energy_per_site"].error
+    assert np.abs(worst).max() < 3.3, worst
+    assert np.mean(np.square(worst)) < 1.7
