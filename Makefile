@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= runs/demo
 MINUTES ?= 2.5
+JOBS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses=4 --dist loadfile
 
 .PHONY: help demo test test-slow lint bench docs clean
 help:
@@ -36,10 +38,10 @@ demo: .venv/core
 	$(BIN)/deeprg report $(OUT)
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: .venv/test
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 lint: .venv/dev
 	$(BIN)/ruff check .

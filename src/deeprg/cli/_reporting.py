@@ -84,14 +84,18 @@ def report_ensemble(path: Path, *, out: Path | None, json: bool) -> int:
     from deeprg.cli._ensemble_table import ensemble_table
     from deeprg.cli._simulating import measured
     from deeprg.montecarlo.ensembles import Ensemble
-    from deeprg.report.ensemble_html import ensemble_page
+    from deeprg.report.ensemble_html import ensemble_page, thermodynamics_figure
 
     ensemble = Ensemble.open(path)
     target = path.with_suffix(".html") if out is None else out
     if target.is_dir():
         raise UsageError(f"'{target}' is a folder. Give the path of a file, or leave --out away.")
     rows = measured(ensemble)
-    write_text(target, ensemble_page(ensemble_data(ensemble, rows)))
+    data = ensemble_data(ensemble, rows)
+    write_text(target, ensemble_page(data))
+    if len(rows) > 2:
+        with style():
+            write_bytes(target.with_suffix(".png"), _png(thermodynamics_figure(data)))
     if json:
         document = {"schema_version": SCHEMA_VERSION, "ensemble": str(path), "report": str(target.resolve())}
         print_json(document)
@@ -102,7 +106,6 @@ def report_ensemble(path: Path, *, out: Path | None, json: bool) -> int:
 
 
 def _write_summary(path: Path, data: ReportData, scales: Sequence[np.ndarray], draws: MeasuredDraws) -> None:
-    buffer = io.BytesIO()
     exact = data.exact_free_energy
     with style():
         figure = plot_summary(
@@ -114,8 +117,13 @@ def _write_summary(path: Path, data: ReportData, scales: Sequence[np.ndarray], d
             log_partition=None if exact is None else -exact,
             of=target_name(data.results),
         )
-        figure.savefig(buffer, format="png", dpi=110)
-    write_bytes(path, buffer.getvalue())
+        write_bytes(path, _png(figure))
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
 
 
 def _scales(run: RunFolder, setup: Setup, count: int, seed: int) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,7 +34,10 @@ from deeprg.report.style import data_uri, figure, style
 from deeprg.report.thermodynamic_curves import Curve, plot_thermodynamics
 from deeprg.runs.config import leaves
 
-__all__ = ["ensemble_page"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ensemble_page", "thermodynamics_figure"]
 
 _STRIPS = 64  # draws of a ring that are shown below each other
 _CURVES = 6  # temperatures in one figure
@@ -203,21 +206,33 @@ def _thermodynamics(data: EnsembleData) -> str:
         fig, ax = figure(7.0, max(1.8, 1.0 + 0.55 * len(pulls)))
         plot_pulls(ax, list(pulls), list(pulls.values()))
         return picture(data_uri(fig), "The bands are one and two standard errors.", wide=True)
+    return picture(
+        data_uri(thermodynamics_figure(data)),
+        "Bars are one standard error; most are smaller than the points.",
+        wide=True,
+    )
+
+
+def thermodynamics_figure(data: EnsembleData) -> "Figure":
+    """The observables over temperature beside their exact curves, with tau_int and pulls; within `style()`.
+
+    >>> states = [TemperatureData(t, {"energy_per_site": {"value": -t, "error": 0.1}}) for t in (1.0, 2.0)]
+    >>> len(thermodynamics_figure(EnsembleData("toy", states)).axes)
+    1
+    """
+    states = data.temperatures
     names = list(dict.fromkeys(name for state in states for name in state.observables))
     rows = {name: _over(states, name) for name in names if name not in _NOT_SHOWN}
     exact = {name: data.curves.get(name) or _known(states, name) for name in rows}
     exact = {name: curve for name, curve in exact.items() if curve is not None}
     tau = {name: _over(states, name, "tau_int", "tau_int_error") for name in _chosen_names(rows)}
     pulls = {name: _pulls(states, name) for name in exact}
-    drawn = plot_thermodynamics(
+    return plot_thermodynamics(
         rows,
         exact=exact,
         critical=data.critical,
         tau={name: curve for name, curve in tau.items() if _any(curve)},
         pulls={name: curve for name, curve in pulls.items() if _any(curve)},
-    )
-    return picture(
-        data_uri(drawn), "Bars are one standard error; most are smaller than the points.", wide=True
     )
 
 

@@ -31,6 +31,8 @@ __all__ = [
 class Algorithm(NamedTuple):
     """A registered algorithm: where its class is, what one update is, what it is good for.
 
+    `module` is a private module of this package, or the full name of one elsewhere.
+
     >>> ALGORITHMS["wolff"].update
     'cluster'
     """
@@ -42,7 +44,8 @@ class Algorithm(NamedTuple):
 
     def load(self) -> type[AbstractSampler]:
         """The class, imported now."""
-        return getattr(importlib.import_module(f"{__name__}.{self.module}"), self.cls)
+        package = __name__ if self.module.startswith("_") else ""
+        return getattr(importlib.import_module(f"{package}.{self.module}".lstrip(".")), self.cls)
 
 
 ALGORITHMS: dict[str, Algorithm] = {

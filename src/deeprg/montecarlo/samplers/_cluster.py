@@ -164,7 +164,7 @@ def cluster_bonds(model: Ising | RandomBondIsing | Potts, name: str) -> Bonds:
     if bonds.field != 0:
         raise UsageError(
             f"'{name}' turns clusters for free only without a field, but h = {bonds.field:g}. "
-            "Take 'heat-bath', or 'multispin' for many replicas."
+            "Take 'heat-bath', which takes any field."
         )
     if isinstance(model, Potts):
         if (bonds.couplings < 0).any():

@@ -138,7 +138,7 @@ class HMC(_HamiltonianSampler):
     >>> sampler = HMC([GaussianField(Lattice((4, 4)), mass_squared=1.0)], chains=64)
     >>> state, _ = sampler.thermalise(sampler.start(seed=0, order="hot"), 200, seed=0)
     >>> drawn = sampler.run(state, draws=20, thin=2, seed=0, block=0)
-    >>> 0.6 < drawn.info["acceptance"][0] < 0.95, float(drawn.info["divergences"][0])
+    >>> 0.6 < float(drawn.info["acceptance"][0]) < 0.95, float(drawn.info["divergences"][0])
     (True, 0.0)
     """
 

@@ -85,7 +85,7 @@ class _LocalSampler(AbstractSampler):
         """See `AbstractSampler.run`."""
         key = jax.random.key(np.random.SeedSequence([seed, 2, block % 2**32]).generate_state(1)[0])
         count, size = len(self.hamiltonians), int(np.prod(self.shape))
-        values = _to_sites(state["configurations"], count, self.chains, size)
+        values = _to_sites(state["configurations"], count, self.chains, size, self.rule)
         parameters = self._parameters(state)
         kept, moved = [], jnp.zeros((count,), jnp.float32)
         begun = time.perf_counter()
@@ -99,7 +99,7 @@ class _LocalSampler(AbstractSampler):
                 rule=self.rule,
             )
             moved = moved + some
-            kept.append(_to_grid(values, self.shape))
+            kept.append(_to_grid(values, self.shape, rule=self.rule))
         configurations = np.stack([np.asarray(field) for field in kept])
         seconds = time.perf_counter() - begun
         after = {**state, "configurations": configurations[-1]}
@@ -207,12 +207,12 @@ def _sweeps(
     return jax.lax.fori_loop(0, count, sweep, (values, jnp.zeros(values.shape[1], jnp.float32)))
 
 
-def _to_sites(configurations: np.ndarray, count: int, chains: int, size: int) -> Array:
-    """[T, C, *shape] as [sites, T, C]."""
-    return jnp.asarray(np.moveaxis(configurations.reshape(count, chains, size), -1, 0))
+def _to_sites(configurations: np.ndarray, count: int, chains: int, size: int, rule: Rule) -> Array:
+    """[T, C, *shape] as the rule's values [sites, T, C]."""
+    return rule.encode(jnp.asarray(np.moveaxis(configurations.reshape(count, chains, size), -1, 0)))
 
 
-@functools.partial(jax.jit, static_argnames=("shape",))
-def _to_grid(values: Array, shape: tuple[int, ...]) -> Array:
-    """[sites, T, C] as [T, C, *shape]."""
-    return jnp.moveaxis(values, 0, -1).reshape(*values.shape[1:], *shape)
+@functools.partial(jax.jit, static_argnames=("shape", "rule"))
+def _to_grid(values: Array, shape: tuple[int, ...], *, rule: Rule) -> Array:
+    """The rule's values [sites, T, C] as configurations [T, C, *shape]."""
+    return rule.decode(jnp.moveaxis(values, 0, -1).reshape(*values.shape[1:], *shape))

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from deeprg.hamiltonians import XY, AbstractHamiltonian, GaussianField, Ising, Phi4, Potts, RandomBondIsing
+from deeprg.hamiltonians._xy import cos_sin
 
 __all__ = ["Rule", "below", "rule_for"]
 
@@ -30,13 +31,15 @@ class Rule(NamedTuple):
 
     `energy` is the dimensionless H from (values, neighbours' values, parameters), per temperature and chain,
     for models with a temperature; `width` says that there is a proposal width to adapt; `relax` is a move
-    that keeps the energy.
+    that keeps the energy; `encode` and `decode` lead from configurations to the values worked on, and back.
     """
 
     update: Update
     energy: Callable[[Array, Array, dict[str, Any]], Array] | None
     width: bool
     relax: Callable[[Array, Array, dict[str, Any]], Array] | None = None
+    encode: Callable[[Array], Array] = lambda values: values
+    decode: Callable[[Array], Array] = lambda values: values
 
 
 def below(key: PRNGKeyArray, probability: Array) -> Array:
@@ -107,32 +110,41 @@ def _potts_energy(own, around, parameters):
     return -0.5 * jnp.sum(_equal_weight(own, around, parameters), axis=0)
 
 
+# A planar spin is the complex number e^{i theta} while it is updated: a reflection then needs no angle.
+
+
+def _xy_encode(angle: Array) -> Array:
+    cos, sin = cos_sin(angle)
+    return jax.lax.complex(cos, sin)
+
+
+def _xy_decode(spin: Array) -> Array:
+    return jnp.arctan2(spin.imag, spin.real)
+
+
 def _xy_field(around, parameters):
-    return _weighted(jnp.cos(around), parameters), _weighted(jnp.sin(around), parameters)
-
-
-def _wrap(angle: Array) -> Array:
-    return angle - np.float32(2 * np.pi) * jnp.round(angle / np.float32(2 * np.pi))
+    return jnp.sum(around * parameters["couplings"].astype(around.dtype), axis=1)
 
 
 def _xy_metropolis(key, own, around, parameters):
     move, accept = jax.random.split(key)
-    new = _wrap(own + parameters["width"] * jax.random.uniform(move, own.shape, own.dtype, -1, 1))
-    x, y = _xy_field(around, parameters)
-    gain = x * (jnp.cos(new) - jnp.cos(own)) + y * (jnp.sin(new) - jnp.sin(own))
-    moved = below(accept, jnp.exp(gain))
+    turn = parameters["width"] * jax.random.uniform(move, own.shape, own.real.dtype, -1, 1)
+    new = own * _xy_encode(turn)
+    new = new * (1.5 - 0.5 * (new.real**2 + new.imag**2)).astype(new.dtype)  # back to length 1
+    moved = below(accept, jnp.exp(jnp.real(jnp.conj(_xy_field(around, parameters)) * (new - own))))
     return jnp.where(moved, new, own), moved
 
 
 def _xy_reflect(own, around, parameters):
     """Mirror the spin on its local field: the energy stays (overrelaxation)."""
-    x, y = _xy_field(around, parameters)
-    return _wrap(2 * jnp.arctan2(y, x) - own)
+    field = _xy_field(around, parameters)
+    strength = field.real**2 + field.imag**2
+    mirrored = jnp.conj(own) * field**2 / jnp.where(strength > 0, strength, 1).astype(field.dtype)
+    return jnp.where(strength > 0, mirrored, own)
 
 
 def _xy_energy(own, around, parameters):
-    x, y = _xy_field(around, parameters)
-    return -0.5 * jnp.sum(x * jnp.cos(own) + y * jnp.sin(own), axis=0)
+    return -0.5 * jnp.sum(jnp.real(jnp.conj(_xy_field(around, parameters)) * own), axis=0)
 
 
 def _scalar_action(value, others, parameters):
@@ -160,7 +172,7 @@ def rule_for(hamiltonian: AbstractHamiltonian, algorithm: str) -> Rule | None:
         make = _potts_metropolis if metropolis else _potts_heat_bath
         return Rule(make(hamiltonian.states), _potts_energy, False)
     if isinstance(hamiltonian, XY) and metropolis:
-        return Rule(_xy_metropolis, _xy_energy, True, _xy_reflect)
+        return Rule(_xy_metropolis, _xy_energy, True, _xy_reflect, _xy_encode, _xy_decode)
     if isinstance(hamiltonian, Phi4 | GaussianField) and metropolis:
         return Rule(_scalar_metropolis, None, True)
     return None

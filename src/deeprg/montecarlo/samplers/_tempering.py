@@ -65,7 +65,7 @@ class Tempering(Metropolis):
         """See `AbstractSampler.run`."""
         key = jax.random.key(np.random.SeedSequence([seed, 3, block % 2**32]).generate_state(1)[0])
         count, size = len(self.hamiltonians), int(np.prod(self.shape))
-        values = _to_sites(state["configurations"], count, self.chains, size)
+        values = _to_sites(state["configurations"], count, self.chains, size, self.rule)
         walker = jnp.asarray(state["walker"])
         neighbours = jnp.asarray(self.neighbours)
         parameters = self._parameters(state)
@@ -83,7 +83,7 @@ class Tempering(Metropolis):
                 parameters,
                 rule=self.rule,
             )
-            kept.append(_to_grid(values, self.shape))
+            kept.append(_to_grid(values, self.shape, rule=self.rule))
         configurations = np.stack([np.asarray(field) for field in kept])
         info = self._info(np.asarray(totals[0]), draws * thin, time.perf_counter() - begun)
         swaps = np.asarray(totals[1], float) / (0.5 * draws * thin * self.chains)
