@@ -80,6 +80,15 @@ def test_resume_is_bit_for_bit(name, tmp_path):
     assert {n: v.dtype for n, v in whole.state(0).items()} == {n: v.dtype for n, v in again.state(0).items()}
 
 
+@pytest.mark.parametrize(("name", "several"), [("wolff", True), ("swendsen-wang", False), ("worm", True)])
+def test_updates_between_draws_when_none_are_asked_for(name, several, tmp_path):
+    warm = {"wolff": (4.0,), "swendsen-wang": (4.0,), "worm": (1.0,)}[name]
+    plan = Simulation.from_dict({**_planned(name).to_dict(), "temperatures": warm, "thin": None})
+    thin = simulate(plan, tmp_path / "a.zarr").info(0)["thin"]
+    assert (thin[0] > 1) == several
+    assert (thin == thin[0]).all()
+
+
 def test_more_samples_extend_an_ensemble(tmp_path):
     short, long = _planned("wolff"), _planned("wolff", samples=3 * 49)
     simulate(short, tmp_path / "a.zarr")

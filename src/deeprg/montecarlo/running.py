@@ -223,9 +223,7 @@ def _group_blocks(
                 f"compiling and thermalising {_where(simulation, group)}, {simulation.thermalise} updates"
             )
             state, info = sampler.thermalise(state, simulation.thermalise, seed=seed)
-            if simulation.thin is None and "cluster_size" in info:
-                # As many clusters as visit every site once on average.
-                thin = max(round(1 / float(np.mean(info["cluster_size"]))), 1)
+            thin = simulation.thin or sampler.suggested_thin(info)
     for number in range(done, ensemble.blocks):
         first, last = ensemble.block_range(number)
         drawn = sampler.run(state, last - first, thin, seed=seed, block=number)

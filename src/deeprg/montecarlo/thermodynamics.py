@@ -112,8 +112,16 @@ def formulas(
         table["specific_heat"] = (("e", "e2"), lambda e, e2: size / unit**2 * (e2 - e**2))
     if shape is not None and (extents := [extent for extent in shape if extent > 1]):
         stiffness = float(np.mean([4 * math.sin(math.pi / extent) ** 2 for extent in extents]))
-        table["correlation_length"] = (("m2", "s"), lambda m2, s: np.sqrt((size * m2 / s - 1) / stiffness))
+        table["correlation_length"] = (
+            ("m2", "s"),
+            lambda m2, s: np.sqrt((_ratio(size * m2, s) - 1) / stiffness),
+        )
     return {name: row for name, row in table.items() if all(need in available for need in row[0])}
+
+
+def _ratio(total: Any, part: Any) -> Any:
+    """total/part, NaN where the part is nothing but rounding."""
+    return np.where(np.abs(part) > 1e-12 * np.abs(total), total / part, np.nan)
 
 
 def _average(samples: Samples) -> Estimate:

@@ -18,6 +18,7 @@ __all__ = [
     "checked_chains",
     "fixed_shape",
     "ordered_chains",
+    "whole_lattice",
 ]
 
 State = dict[str, np.ndarray]
@@ -80,6 +81,20 @@ class AbstractSampler(abc.ABC):
     def suggested_thermalisation(self) -> int:
         """Updates after which a start should be forgotten."""
         return 200
+
+    def suggested_thin(self, info: Info) -> int:
+        """Updates between kept configurations, from what thermalisation said; one for sweeps."""
+        del info
+        return 1
+
+
+def whole_lattice(share: np.ndarray) -> int:
+    """How many updates that each visit a share of the sites visit every site once on average.
+
+    >>> whole_lattice(np.array([0.3]))
+    3
+    """
+    return max(round(1 / float(np.mean(share))), 1)
 
 
 def fixed_shape(hamiltonians: Sequence[AbstractHamiltonian]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from deeprg.hamiltonians import AbstractHamiltonian, Bonds, Ising, Potts, RandomBondIsing, frustrated, gauge
 from deeprg.runs.errors import UsageError
 
-from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, ordered_chains
+from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, ordered_chains, whole_lattice
 from ._cluster_kernels import cluster_updates
 from ._random import streams
 
@@ -120,6 +120,10 @@ class WolffSampler(_ClusterSampler):
 
     name = "wolff"
     single = True
+
+    def suggested_thin(self, info: Info) -> int:
+        """As many clusters as visit every site once on average."""
+        return whole_lattice(info["cluster_size"])
 
 
 class SwendsenWangSampler(_ClusterSampler):

@@ -8,7 +8,7 @@ import numpy as np
 from deeprg.hamiltonians import XY, AbstractHamiltonian, Phi4, frustrated
 from deeprg.runs.errors import UsageError
 
-from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, ordered_chains
+from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, ordered_chains, whole_lattice
 from ._cluster import one_hamiltonian, start_streams
 from ._embedded_kernels import phi4_updates, rotor_updates
 from ._random import streams
@@ -132,6 +132,10 @@ class EmbeddedWolff(_EmbeddedSampler):
 
     name = "embedded-wolff"
     single = True
+
+    def suggested_thin(self, info: Info) -> int:
+        """As many clusters as visit every site once on average; one for phi^4, which has a sweep in each."""
+        return 1 if isinstance(self.hamiltonians[0], Phi4) else whole_lattice(info["cluster_size"])
 
 
 class EmbeddedSwendsenWang(_EmbeddedSampler):

@@ -1,5 +1,6 @@
 """A worm update for dimer coverings: two monomers, one of which walks until they meet again."""
 
+import math
 import time
 import typing
 from collections.abc import Sequence
@@ -10,11 +11,13 @@ from deeprg.hamiltonians import AbstractHamiltonian, Dimers
 from deeprg.montecarlo.samplers._base import (
     AbstractSampler,
     Draws,
+    Info,
     Start,
     State,
     checked_chains,
     fixed_shape,
     mixed_start,
+    whole_lattice,
 )
 from deeprg.montecarlo.samplers._numba import kernel
 from deeprg.montecarlo.samplers._random import next_bits, streams, unit
@@ -94,8 +97,13 @@ class WormSampler(AbstractSampler):
 
     @property
     def suggested_thermalisation(self) -> int:
-        """Ten worms per site."""
-        return 10 * self._model.lattice.size
+        """Ten worms per site, more by exp(2|v|/T) in the cold, up to a million."""
+        cold = min(2 * abs(self._model.interaction) / self._model.temperature, 12.0)
+        return min(round(10 * self._model.lattice.size * math.exp(cold)), 1_000_000)
+
+    def suggested_thin(self, info: Info) -> int:
+        """As many worms as have a step of the head for every site on average."""
+        return whole_lattice(info["steps"] / self._model.lattice.size)
 
     def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
         """See `AbstractSampler.run`."""
