@@ -1,4 +1,4 @@
-"""`deeprg cite`: BibTeX for the methods that a run used."""
+"""`deeprg cite`: BibTeX for the methods that a run or an ensemble used."""
 
 from typing import Annotated
 
@@ -8,12 +8,18 @@ __all__ = ["cite"]
 
 
 def cite(
-    run: Annotated[str | None, Parameter(help="run folder; without it, everything")] = None,
+    run: Annotated[str | None, Parameter(help="run folder or ensemble; without it, everything")] = None,
 ) -> int:
     """Print BibTeX for the methods that a run used, or for all."""
-    from deeprg.report.citations import bibtex, citations_for
+    from deeprg.report.citations import bibtex, citations_for, citations_for_ensemble
     from deeprg.runs.folder import RunFolder
 
+    if run is not None and run.endswith(".zarr"):
+        from deeprg.montecarlo.ensembles import Ensemble
+
+        made = Ensemble.open(run).provenance
+        print(bibtex(citations_for_ensemble(made["model"], made["algorithm"])))
+        return 0
     config = None if run is None else RunFolder.open(run).resolved()
     print(bibtex(citations_for(config)))
     return 0

@@ -161,6 +161,8 @@ def _blocks(
     on_event: Callable[[str], None],
 ) -> Generator[_Block, None, None]:
     """The missing blocks of all groups, each group in its order; several groups in threads."""
+    for group in groups:  # threads that temperatures leave idle are for the chains
+        group.sampler.threads = max(workers // len(groups), 1)
     if len(groups) == 1 or workers == 1:
         for group in groups:
             yield from _group_blocks(simulation, group, ensemble, on_event)

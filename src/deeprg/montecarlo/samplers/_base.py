@@ -2,7 +2,8 @@
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ __all__ = [
     "checked_chains",
     "fixed_shape",
     "ordered_chains",
+    "over_chains",
     "whole_lattice",
 ]
 
@@ -61,6 +63,8 @@ class AbstractSampler(abc.ABC):
     name: str
     batched: bool = False  # whether all temperatures run in one call; otherwise it takes exactly one
 
+    threads: int = 1  # that `run` may use for its chains; the numbers do not depend on it
+
     hamiltonians: tuple[AbstractHamiltonian, ...]
     chains: int
 
@@ -95,6 +99,20 @@ def whole_lattice(share: np.ndarray) -> int:
     3
     """
     return max(round(1 / float(np.mean(share))), 1)
+
+
+def over_chains(call: Callable[[slice], Any], chains: int, threads: int) -> list[Any]:
+    """The results of `call` on slices that divide the chains among threads.
+
+    >>> over_chains(lambda part: (part.start, part.stop), chains=5, threads=2)
+    [(0, 3), (3, 5)]
+    """
+    size = -(-chains // min(threads, chains))
+    parts = [slice(first, min(first + size, chains)) for first in range(0, chains, size)]
+    if len(parts) == 1:
+        return [call(parts[0])]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return list(pool.map(call, parts))
 
 
 def fixed_shape(hamiltonians: Sequence[AbstractHamiltonian]) -> tuple[int, ...]:

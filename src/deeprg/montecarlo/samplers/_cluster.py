@@ -8,7 +8,17 @@ import numpy as np
 from deeprg.hamiltonians import AbstractHamiltonian, Bonds, Ising, Potts, RandomBondIsing, frustrated, gauge
 from deeprg.runs.errors import UsageError
 
-from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, ordered_chains, whole_lattice
+from ._base import (
+    AbstractSampler,
+    Draws,
+    Info,
+    Start,
+    State,
+    checked_chains,
+    ordered_chains,
+    over_chains,
+    whole_lattice,
+)
 from ._cluster_kernels import cluster_updates
 from ._random import streams
 
@@ -68,13 +78,17 @@ class _ClusterSampler(AbstractSampler):
 
     def _updated(self, state: State, draws: int, thin: int, single: bool, seed: int, block: int) -> Draws:
         spins = self._encoded(state["configurations"][0])
-        kept = np.empty((draws, *spins.shape), np.uint8)
         random = streams(seed, getattr(self.hamiltonians[0], "temperature", 0.0), self.chains, block)
+        bonds = (self.table, self.thresholds, self.high, self.low)
+
+        def update(part: slice) -> tuple[np.ndarray, float]:
+            kept = np.empty((draws, *spins[part].shape), np.uint8)
+            return kept, cluster_updates(spins[part], kept, thin, *bonds, self.states, single, random[part])
+
         begun = time.perf_counter()
-        total = cluster_updates(
-            spins, kept, thin, self.table, self.thresholds, self.high, self.low, self.states, single, random
-        )
+        parts = over_chains(update, self.chains, self.threads)
         seconds = time.perf_counter() - begun
+        kept, total = np.concatenate([part for part, _ in parts], axis=1), sum(some for _, some in parts)
         updates = draws * thin * self.chains
         info = {"cluster_size": total / updates, "updates": updates, "seconds": seconds}
         configurations = self._decoded(kept)[:, None]

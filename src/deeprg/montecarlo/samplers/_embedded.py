@@ -8,7 +8,17 @@ import numpy as np
 from deeprg.hamiltonians import XY, AbstractHamiltonian, Phi4, frustrated
 from deeprg.runs.errors import UsageError
 
-from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, ordered_chains, whole_lattice
+from ._base import (
+    AbstractSampler,
+    Draws,
+    Info,
+    Start,
+    State,
+    checked_chains,
+    ordered_chains,
+    over_chains,
+    whole_lattice,
+)
 from ._cluster import one_hamiltonian, start_streams
 from ._embedded_kernels import phi4_updates, rotor_updates
 from ._random import streams
@@ -79,30 +89,30 @@ class _EmbeddedSampler(AbstractSampler):
         model, updates = self.hamiltonians[0], draws * thin * self.chains
         random = streams(seed, float(getattr(model, "temperature", 0.0)), self.chains, block)
         fields = state["configurations"][0].reshape(self.chains, -1).astype(np.float64)
-        kept = np.empty((draws, *fields.shape), self.dtype)
-        after, info = dict(state), {"updates": updates}
-        begun = time.perf_counter()
+        after, info, widths = dict(state), {"updates": updates}, np.zeros(self.chains)
+        bonds = (self.table, self.couplings)
         if isinstance(model, Phi4):
             widths = state["width"][0].copy()
             square = model.mass_squared + len(self.couplings) / model.lattice.size  # one from each bond
-            total, accepted = phi4_updates(
-                fields,
-                kept,
-                thin,
-                self.table,
-                self.couplings,
-                square,
-                model.quartic,
-                widths,
-                adapt,
-                single,
-                random,
-            )
-            after["width"] = widths[None]
-            info["acceptance"] = accepted / updates
-        else:
-            total = rotor_updates(fields, kept, thin, self.table, self.couplings, single, random)
+            action = (square, model.quartic)
+
+        def update(part: slice) -> tuple[np.ndarray, float, float]:
+            kept = np.empty((draws, *fields[part].shape), self.dtype)
+            if isinstance(model, Phi4):
+                proposals = (widths[part], adapt)
+                total, accepted = phi4_updates(
+                    fields[part], kept, thin, *bonds, *action, *proposals, single, random[part]
+                )
+                return kept, total, accepted
+            return kept, rotor_updates(fields[part], kept, thin, *bonds, single, random[part]), 0.0
+
+        begun = time.perf_counter()
+        parts = over_chains(update, self.chains, self.threads)
+        kept, total = np.concatenate([part[0] for part in parts], axis=1), sum(part[1] for part in parts)
         info |= {"cluster_size": total / updates, "seconds": time.perf_counter() - begun}
+        if isinstance(model, Phi4):
+            after["width"] = widths[None]
+            info["acceptance"] = sum(part[2] for part in parts) / updates
         configurations = kept.reshape(draws, 1, self.chains, *self.shape)
         after["configurations"] = configurations[-1].copy()
         return Draws(after, configurations, {name: np.array([float(x)]) for name, x in info.items()})

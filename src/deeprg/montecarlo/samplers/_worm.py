@@ -17,6 +17,7 @@ from deeprg.montecarlo.samplers._base import (
     checked_chains,
     fixed_shape,
     mixed_start,
+    over_chains,
     whole_lattice,
 )
 from deeprg.montecarlo.samplers._numba import kernel
@@ -110,10 +111,16 @@ class WormSampler(AbstractSampler):
         coverings = state["configurations"].reshape(self.chains, -1).astype(np.int8)
         generators = streams(seed, self._model.temperature, self.chains, block)
         kept = np.empty((draws, *coverings.shape), np.int8)
-        steps, begun = 0, time.perf_counter()
-        for draw in range(draws):
-            steps += _worms(coverings, self._neighbours, self._acceptance, generators, thin)
-            kept[draw] = coverings
+
+        def update(part: slice) -> int:
+            steps = 0
+            for draw in range(draws):
+                steps += _worms(coverings[part], self._neighbours, self._acceptance, generators[part], thin)
+                kept[draw, part] = coverings[part]
+            return steps
+
+        begun = time.perf_counter()
+        steps = sum(over_chains(update, self.chains, self.threads))
         seconds = time.perf_counter() - begun
         updates = float(draws * thin * self.chains)
         configurations = kept.reshape(draws, 1, self.chains, *self.shape)
