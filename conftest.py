@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin against those of other workers
 
 from jaxtyping import install_import_hook
 

@@ -33,22 +33,20 @@ def test_help_loads_nothing_heavy(argv):
     assert not HEAVY & loaded
 
 
-def test_help_is_fast():
-    times = []
-    for _ in range(4):
-        start = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "deeprg.cli.main", "--help"], check=True, capture_output=True, timeout=60
-        )
-        times.append(time.monotonic() - start)
-        if times[-1] < 0.5:
-            break
-    assert min(times) < 0.5
-
-
 def test_help_names_every_verb(cli):
     out = cli("--help").out
-    for verb in ("train", "sample", "report", "diagnose", "exact", "list", "doctor", "cite", "launch"):
+    for verb in (
+        "train",
+        "sample",
+        "report",
+        "diagnose",
+        "exact",
+        "simulate",
+        "measure",
+        "reweight",
+        "import",
+        "list",
+    ):
         assert verb in out
 
 

@@ -63,7 +63,7 @@ def test_measure_reads_the_same(cli, grid):
     assert again.json["temperatures"] == answer.json["temperatures"]
     table = cli("measure", path)
     assert "τ_int" in table.out
-    assert table.out.count("\n") == 5
+    assert table.out.count("\n") == 7
     dropped = cli("measure", path, "--discard", "400", "--json").json["temperatures"][0]
     assert dropped["draws"] == 100
 
@@ -117,6 +117,29 @@ def test_more_samples_with_resume(cli, grid, tmp_path):
     assert cli("simulate", *arguments, "-n", "300", "--out", tmp_path / "b.zarr").code == 0
     one, two = (Ensemble.open(tmp_path / name) for name in ("a.zarr", "b.zarr"))
     assert one.valid_draws(0) == two.valid_draws(0) == 150
+
+
+def test_scalars_with_a_temperature_in_them(cli, tmp_path):
+    """The helicity modulus has 1/T inside: a grid must give what each temperature gives alone."""
+    common = ("xy", "--size=4", "-n=400", "--chains=2", "--seed=1", "--json")
+    both = cli("simulate", *common, "--temperature=0.5,1.5", "--out", tmp_path / "both.zarr").json
+    for row in both["temperatures"]:
+        t = row["temperature"]
+        alone = cli("simulate", *common, f"--temperature={t}", "--out", tmp_path / f"{t}.zarr").json
+        found, wanted = (
+            r["observables"]["helicity_modulus"]["value"] for r in (row, alone["temperatures"][0])
+        )
+        assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_in_a_field_the_susceptibility_is_that_of_m(cli, tmp_path):
+    arguments = ("ising", "field=0.1", "--size=4", "--temperature=3.0", "-n=20000", "--json")
+    row = cli("simulate", *arguments, "--out", tmp_path / "a.zarr").json["temperatures"][0]
+    entry = row["observables"]["susceptibility"]
+    assert abs(entry["value"] - entry["exact"]) < 4 * entry["error"]
+    m = row["observables"]["magnetization"]["value"]
+    m2 = row["observables"]["magnetization_squared"]["value"]
+    assert entry["value"] == pytest.approx(16 / 3 * (m2 - m**2), rel=1e-6)
 
 
 def test_series_only(cli, tmp_path):

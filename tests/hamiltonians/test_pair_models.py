@@ -56,7 +56,7 @@ def expected_moments(model, x):
         values["magnetization"] = means[0]
     waves = []
     for axis, extent in enumerate(shape):
-        if extent > 1:
+        if extent == max(shape) > 1:
             phase = np.exp(2j * np.pi * np.indices(shape)[axis] / extent)
             waves.append(sum(abs((part * phase).sum()) ** 2 for part in v) / size)
     values["structure_factor_min"] = np.mean(waves) if waves else (v.sum(axis=1) ** 2).sum()

@@ -152,7 +152,7 @@ def test_wrong_values(tmp_path):
             r"found -1 \(\d+ times\), 0 \(1 times\), 1 \(\d+ times\), 3 \(1 times\), but .* -1, 1 only",
         ),
         ("h.npy", SPINS * 0.5, {}, r"found -0.5 \(\d+ times\), 0.5 "),
-        ("b.npy", (SPINS + 1) // 2, {}, "With zero_one=True 0 means -1"),
+        ("b.npy", (SPINS + 1) // 2, {}, "0 means -1"),
         ("z.npy", SPINS, {"zero_one": True}, r"found -1 .* the model knows 0, 1 only"),
         ("m.npy", np.arange(50 * 24), {"shape": (24,)}, "neither"),
         ("r.npy", np.arange(1200.0).reshape(50, 4, 6), {}, "and 1194 other values"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from deeprg.exact import enumerate_distribution, free_field, kaufman
+from deeprg.exact import enumerate_distribution, free_field, kaufman, xy_ring
 from deeprg.hamiltonians import (
     XY,
     Dimers,
@@ -98,6 +98,17 @@ def test_tempering_keeps_the_distribution_at_every_temperature():
     assert _p_value("tempering", models[1], wrong, sampler_models=models) < 1e-6
 
 
+def test_tempering_of_planar_spins():
+    ring, temperatures = 6, (0.6, 0.9)
+    models = [XY(Lattice((ring,)), temperature=t) for t in temperatures]
+    sampler = build_sampler("tempering", models, 128)
+    state, _ = sampler.thermalise(sampler.start(seed=0, order="mixed"), 200, seed=0)
+    fields = sampler.run(state, 40, 10, seed=0, block=0).configurations
+    for index, model in enumerate(models):
+        found = gamma_method(measure(model, fields[:, index])["energy_per_site"].T)
+        assert abs(found.mean - xy_ring(ring, model.temperature).energy_per_site) < 3.5 * found.error
+
+
 def test_tempering_moves_walkers_through_all_temperatures():
     models = [Ising(Lattice((4, 4)), temperature=t) for t in (1.5, 2.0, 2.5, 3.0)]
     sampler = build_sampler("tempering", models, 8)
@@ -167,6 +178,37 @@ def test_phi4_against_quadrature(algorithm):
     assert abs(found.mean - _two_site_moment(-1.9, 1.0)) > 5 * found.error
 
 
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1)])
+def test_metropolis_of_a_field_without_self_bonds(shape):
+    model = GaussianField(Lattice(shape), mass_squared=0.5)
+    sampler = build_sampler("metropolis", [model], 64)
+    state, _ = sampler.thermalise(sampler.start(seed=0, order="hot"), 200, seed=0)
+    fields = sampler.run(state, 100, 4, seed=0, block=0).configurations[:, 0]
+    found = gamma_method(measure(model, fields)["field_squared"].T)
+    assert abs(found.mean - free_field(model).field_squared) < 3.5 * found.error
+
+
+def test_potts_metropolis_with_many_states():
+    model = Potts(Lattice((2,)), temperature=1e9, states=100)
+    sampler = build_sampler("metropolis", [model], 500)
+    state, _ = sampler.thermalise(sampler.start(seed=0, order="hot"), 20, seed=0)
+    fields = sampler.run(state, 20, 5, seed=0, block=0).configurations
+    counts = np.bincount(fields.reshape(-1), minlength=100)
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", ["metropolis", "hmc"])
+def test_temperatures_have_random_numbers_of_their_own(name):
+    energies = []
+    for temperature in (1.0, 1.001):
+        model = XY(Lattice((4, 4)), temperature=temperature)
+        sampler = build_sampler(name, [model], 200)
+        state, _ = sampler.thermalise(sampler.start(seed=0, order="hot"), 20, seed=0)
+        fields = sampler.run(state, 2, 2, seed=0, block=0).configurations[:, 0]
+        energies.append(measure(model, fields)["energy_per_site"].ravel())
+    assert abs(np.corrcoef(energies)[0, 1]) < 0.2  # 400 pairs: 4 standard errors
+
+
 def test_xy_ring_against_bessel_functions():
     ring, temperature = 6, 0.8
     model = XY(Lattice((ring,)), temperature=temperature)
@@ -217,6 +259,7 @@ def test_colours_hold_no_neighbours():
         ("heat-bath", XY(Lattice((4, 4)), temperature=1.0), "metropolis"),
         ("hmc", DISCRETE["ising"], "discrete"),
         ("tempering", DISCRETE["ising"], "two or more"),
+        ("tempering", Phi4(Lattice((4, 4)), mass_squared=-2.0, quartic=1.0), "no temperature"),
         ("wolf", DISCRETE["ising"], "wolff"),
     ],
 )

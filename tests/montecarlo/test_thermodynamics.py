@@ -3,9 +3,12 @@
 import json
 import math
 
+import jax
 import numpy as np
 import pytest
 
+from deeprg.hamiltonians import GaussianField
+from deeprg.lattice import Lattice
 from deeprg.montecarlo import Estimate, gamma_method, thermodynamics
 from deeprg.runs.errors import UsageError
 
@@ -109,12 +112,12 @@ def test_chains_of_different_lengths(ising16):
 
 
 def test_extents_that_differ():
-    """The mean of 4 sin²(π/L) over the axes longer than one site takes the place of one."""
+    """The longest extent sets the momentum."""
     rng = np.random.default_rng(0)
     series = {"magnetization_squared": 1 + 0.1 * rng.normal(size=500), "structure_factor_min": np.ones(500)}
     series["structure_factor_min"][:250] = 1.5
     ratio = 32 * series["magnetization_squared"].mean() / 1.25 - 1
-    expected = math.sqrt(ratio / np.mean([4 * math.sin(math.pi / L) ** 2 for L in (4, 8)]))
+    expected = math.sqrt(ratio) / (2 * math.sin(math.pi / 8))
     found = thermodynamics(series, 32, 1.0, (4, 8, 1))["correlation_length"].value
     assert found == pytest.approx(expected, rel=1e-12)
 
@@ -127,3 +130,14 @@ def test_refusals():
     lengths = {"magnetization_squared": np.arange(9.0), "abs_magnetization": np.arange(8.0)}
     with pytest.raises(UsageError, match="same chains"):
         thermodynamics(lengths, 16, 1.0)
+
+
+def test_correlation_length_of_a_lattice_with_different_extents():
+    model = GaussianField(Lattice((12, 4)), mass_squared=0.1)
+    fields = jax.vmap(lambda key: model.sample(key=key))(jax.random.split(jax.random.key(0), 20000))
+    scalars = jax.vmap(model.scalars)(fields)
+    series = {name: np.asarray(values) for name, values in scalars.items()}
+    found = thermodynamics(series, 48, None, (12, 4))["correlation_length"]
+    exact = 1 / np.sqrt(0.1)  # the lattice propagator has 1/G(k) = m2 + 4 sin^2(k/2) exactly
+    assert abs(found.value - exact) < 4 * found.error
+    assert found.error < 0.1

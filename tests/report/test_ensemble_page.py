@@ -201,7 +201,7 @@ def test_a_healthy_ensemble_has_no_findings():
     [
         (with_energy(short=True), "chain length", "problem"),
         (with_energy(tau_int=8.1), "chain length", "problem"),
-        (dataclasses.replace(HEALTHY, r_hat={"energy_per_site": 1.02}), "chains agree", "problem"),
+        (dataclasses.replace(HEALTHY, r_hat={"energy_per_site": 1.2}), "chains agree", "problem"),
         (dataclasses.replace(HEALTHY, replica_q=1e-6), "chains agree", "problem"),
         (dataclasses.replace(HEALTHY, equilibrated_after=90), "thermalisation", "problem"),
         (with_series(energy_per_site=E + 0.03 * SIDES), "thermalisation", "problem"),
@@ -248,12 +248,12 @@ def test_one_sided_magnetization_is_fine_in_a_field():
 def test_the_same_problem_at_many_temperatures_is_one_finding_with_the_worst_first():
     states = [
         dataclasses.replace(
-            HEALTHY, temperature=1.0 + 0.1 * i, r_hat={"energy_per_site": 1.02 + 0.01 * (i == 4)}
+            HEALTHY, temperature=1.0 + 0.1 * i, r_hat={"energy_per_site": 1.2 + 0.1 * (i == 4)}
         )
         for i in range(10)
     ]
     (finding,) = diagnose_ensemble(ensemble(*states))
-    assert finding.what.startswith("T = 1.4: split R̂ = 1.03")
+    assert finding.what.startswith("T = 1.4: split R̂ = 1.30")
     assert finding.what.endswith("also at T = 1, 1.1, 1.2, 1.3, 1.5, 1.6 and 3 more")
 
 

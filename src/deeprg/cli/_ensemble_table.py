@@ -18,6 +18,8 @@ _COLUMNS = (
     "abs_magnetization",
     "susceptibility",
     "binder_cumulant",
+    "helicity_modulus",
+    "winding_squared",
 )
 
 
@@ -27,6 +29,8 @@ def ensemble_table(rows: Sequence[Analysis], algorithm: str) -> str:
     if len(rows) < _WIDE:
         return "\n\n".join(_block(row, unit) for row in rows)
     names = [name for name in _COLUMNS if name in rows[0].observables]
+    if rows[0].in_field:
+        names[names.index("abs_magnetization")] = "magnetization"
     header = ["T", *(label(name) for name in names), "τ_int", "pull"]
     lines = []
     for row in rows:
@@ -34,7 +38,12 @@ def ensemble_table(rows: Sequence[Analysis], algorithm: str) -> str:
         pulls = [abs(e.pull) for e in row.observables.values() if e.pull is not None]
         worst = f"≤ {max(pulls):.1f}" if pulls else "—"
         lines.append([f"{row.temperature:.6g}", *cells, f"{row.tau_int:.2f}", worst])
-    return text_table(lines, header)
+    legend = (
+        f"{rows[0].model}; {rows[0].draws} draws in each of {rows[0].chains} chains\n"
+        "units of the coupling; τ_int: the largest of energy and order parameter, in draws; "
+        "pull: the largest |value − exact|/error"
+    )
+    return f"{legend}\n{text_table(lines, header)}"
 
 
 def _block(row: Analysis, unit: str) -> str:

@@ -113,8 +113,13 @@ def run_measure(ensemble: Ensemble, *, discard: int, json: bool, seconds: float 
         print(ensemble_table(rows, ensemble.provenance["algorithm"]))
     for finding in findings:
         warn(f"{finding.what}. {finding.remedy}")
-    next_step(f"deeprg report {ensemble.path}", f"deeprg simulate --resume {ensemble.path} -n MORE")
+    more = () if "samples" not in ensemble.provenance["settings"] else (_more(ensemble),)
+    next_step(f"deeprg report {ensemble.path}", *more)
     return 0
+
+
+def _more(ensemble: Ensemble) -> str:
+    return f"deeprg simulate --resume {ensemble.path} -n {2 * ensemble.draws * ensemble.chains}"
 
 
 def run_import(

@@ -18,6 +18,7 @@ from deeprg.cli.listing import list_all
 from deeprg.cli.measure import measure
 from deeprg.cli.report import report
 from deeprg.cli.reweight import reweight
+from deeprg.cli.rg import app as rg
 from deeprg.cli.sample import sample
 from deeprg.cli.simulate import simulate
 from deeprg.cli.train import app as train
@@ -36,6 +37,7 @@ app.command(sample, name="sample")
 app.command(report, name="report")
 app.command(diagnose, name="diagnose")
 app.command(exact)
+app.command(rg)
 app.command(simulate, name="simulate")
 app.command(measure, name="measure")
 app.command(reweight, name="reweight")

@@ -52,10 +52,12 @@ def simulate(
         ),
     ] = None,
     start: Annotated[
-        Literal["hot", "cold", "mixed"],
-        Parameter(group=_SAMPLING, help="disordered, ordered, or every other chain"),
-    ] = "mixed",
-    seed: Annotated[int, Parameter(converter=whole, group=_SAMPLING, help="seed of everything random")] = 0,
+        Literal["hot", "cold", "mixed"] | None,
+        Parameter(group=_SAMPLING, help="disordered, ordered, or every other chain [mixed]"),
+    ] = None,
+    seed: Annotated[
+        int | None, Parameter(converter=whole, group=_SAMPLING, help="seed of everything random [0]")
+    ] = None,
     out: Annotated[
         Path | None, Parameter(group=_RUN, help="the ensemble; default ensembles/MODEL-SHAPE-NNN.zarr")
     ] = None,
@@ -87,6 +89,9 @@ def simulate(
             "--chains": chains,
             "--thin": thin,
             "--thermalise": thermalise,
+            "--seed": seed,
+            "--start": start,
+            "--series-only": series_only or None,
             "--out": out,
         }
         for name, value in given.items():
@@ -116,8 +121,8 @@ def simulate(
         chains=chains,
         thin=thin,
         thermalise=thermalise,
-        start=start,
-        seed=seed,
+        start=start or "mixed",
+        seed=0 if seed is None else seed,
         keep_configurations=not series_only,
     )
     return run_simulation(simulation, path, workers=workers, json=json)

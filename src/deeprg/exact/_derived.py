@@ -17,8 +17,9 @@ def derived(
 ) -> dict[str, float]:
     """The derived quantities that the known moments allow.
 
-    specific_heat = N/T^2 (⟨e^2⟩ - ⟨e⟩^2), susceptibility = N/T (⟨m^2⟩ - ⟨|m|⟩^2), binder_cumulant =
-    1 - ⟨m^4⟩/(3 ⟨m^2⟩^2), correlation_length = sqrt(N⟨m^2⟩/⟨S(k_min)⟩ - 1)/(2 sin(pi/L)) for equal extents;
+    specific_heat = N/T^2 (⟨e^2⟩ - ⟨e⟩^2), susceptibility = N/T (⟨m^2⟩ - ⟨|m|⟩^2) with ⟨m⟩ for ⟨|m|⟩ in a
+    field, binder_cumulant = 1 - ⟨m^4⟩/(3 ⟨m^2⟩^2), and
+    correlation_length = sqrt(N⟨m^2⟩/⟨S(k_min)⟩ - 1)/(2 sin(pi/L)) with the longest extent L;
     k = 1, T = 1 for a field without temperature.
     """
     spins = hamiltonian.ising if isinstance(hamiltonian, ContinuousDual) else hamiltonian
@@ -32,13 +33,14 @@ def derived(
     squared = means.get("magnetization_squared")
     if squared is None:
         return values
-    if "abs_magnetization" in means:
-        spread = max(squared - means["abs_magnetization"] ** 2, 0.0)
+    order = "magnetization" if getattr(spins, "field", 0.0) else "abs_magnetization"
+    if order in means:
+        spread = max(squared - means[order] ** 2, 0.0)
         values["susceptibility"] = size / temperature * spread
     if magnetization_fourth is not None and squared > 0:
         values["binder_cumulant"] = 1 - magnetization_fourth / (3 * squared**2)
-    waves, extent = means.get("structure_factor_min"), lattice.shape[0]
-    if waves and len(set(lattice.shape)) == 1 and extent > 1 and size * squared > waves:
+    waves, extent = means.get("structure_factor_min"), max(lattice.shape)
+    if waves and extent > 1 and size * squared > waves:
         values["correlation_length"] = math.sqrt(size * squared / waves - 1) / (
             2 * math.sin(math.pi / extent)
         )

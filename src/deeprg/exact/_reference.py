@@ -140,10 +140,10 @@ def _values(exact: Any) -> dict[str, Any]:
 
 
 def _smallest_momenta(correlation: np.ndarray) -> float:
-    """The mean over the axes of sum_r G(r) cos(2 pi r_a / L_a), axes of extent 1 left out."""
+    """The mean over the longest axes of sum_r G(r) cos(2 pi r_a / L)."""
     modes = np.fft.fftn(correlation).real
     origin = np.zeros(correlation.ndim, int)
-    axes = [axis for axis, extent in enumerate(correlation.shape) if extent > 1]
+    axes = [axis for axis, extent in enumerate(correlation.shape) if extent == max(correlation.shape) > 1]
     smallest = [modes[tuple(origin + np.eye(correlation.ndim, dtype=int)[axis])] for axis in axes]
     return float(np.mean(smallest)) if smallest else float(modes.reshape(-1)[0])
 

@@ -16,12 +16,13 @@ def as_float(x: Array) -> Array:
 
 
 def structure_factor_min(*components: Real[Array, "*lattice"]) -> Float[Array, ""]:
-    """S(k) = |sum_j v_j exp(i k j)|^2 / N of a vector field at k = 2 pi / L_a, averaged over the axes a.
+    """S(k) = |sum_j v_j exp(i k j)|^2 / N of a vector field at k = 2 pi / L, averaged over the longest axes.
 
     Extents of 1 have no such momentum and are left out; on a single site S(0) is returned.
     """
     shape = components[0].shape
-    axes = [axis for axis, extent in enumerate(shape) if extent > 1]
+    longest = max(shape)
+    axes = [axis for axis, extent in enumerate(shape) if extent == longest > 1]
     values = [as_float(v) for v in components]
     if not axes:
         return sum((jnp.sum(v**2) for v in values), jnp.zeros((), values[0].dtype))

@@ -11,7 +11,7 @@ from deeprg.exact import Reference, reference
 from deeprg.montecarlo.autocorrelation import gamma_method
 from deeprg.montecarlo.convergence import split_r_hat
 from deeprg.montecarlo.ensembles import Ensemble
-from deeprg.montecarlo.equilibration import compare_starts, equilibration_start
+from deeprg.montecarlo.equilibration import equilibration_start
 from deeprg.montecarlo.estimate import Estimate
 from deeprg.montecarlo.samplers import ALGORITHMS
 from deeprg.montecarlo.thermodynamics import thermodynamics
@@ -29,13 +29,15 @@ class Analysis:
     `observables` are the averages of `thermodynamics` with exact values where known; `tau_int` the largest
     of energy and order parameter, in draws, and `r_hat` the split R-hat of each of them. `replica_q` is the
     smallest probability that chains which agree differ as much as these; `unequilibrated` the number of
-    draws after which chains still remember their starts, None when all is well. Rates are per second of pure
-    sampling, None for imported data: `updates_per_second` in the algorithm's own updates,
+    draws that do not look like equilibrium where these are more than half, None when all is well. Rates are
+    per second of pure sampling, None for imported data: `updates_per_second` in the algorithm's own updates,
     `independent_samples_per_second` = draws/(2 tau_int).
     """
 
     temperature: float | None
+    model: str
     description: str
+    in_field: bool
     chains: int
     draws: int
     discard: int
@@ -84,16 +86,18 @@ def analyse(
     temperature = getattr(hamiltonian, "temperature", None)
     size, shape = hamiltonian.lattice.size, hamiltonian.lattice.shape
     exact = reference(hamiltonian) if known is None else known
-    rows = _with_exact(thermodynamics(series, size, temperature, shape), exact)
+    symmetric = not getattr(hamiltonian, "field", 0.0)
+    rows = _with_exact(thermodynamics(series, size, temperature, shape, symmetric=symmetric), exact)
     principal = [name for name in _PRINCIPAL if name in rows and rows[name].tau_int is not None]
     tau = max((rows[name].tau_int or 0.5 for name in principal), default=0.5)
-    mixed = ensemble.provenance["settings"].get("start") == "mixed"
-    start, r_hats, agreement = _judged(series, principal, mixed)
+    start, r_hats, agreement = _judged(series, principal)
     info, seconds, updates = _rates(ensemble, temperature_index)
     total = ensemble.chains * valid
     return Analysis(
         temperature=temperature,
+        model=f"{ensemble.provenance['model']} on {hamiltonian.lattice}",
         description=hamiltonian.describe(),
+        in_field=not symmetric,
         chains=ensemble.chains,
         draws=valid - discard,
         discard=discard,
@@ -121,7 +125,7 @@ def _with_exact(rows: dict[str, Estimate], exact: Reference | None) -> dict[str,
 
 
 def _judged(
-    series: dict[str, np.ndarray], principal: list[str], mixed: bool
+    series: dict[str, np.ndarray], principal: list[str]
 ) -> tuple[int | None, dict[str, float], float | None]:
     """The draws that look like the start, R-hats, and the smallest probability that the chains agree."""
     start, r_hats, agreements = None, {}, []
@@ -129,10 +133,7 @@ def _judged(
         chains = series[name]
         if chains.shape[1] < _JUDGED or np.ptp(chains) == 0:
             continue
-        if mixed and len(chains) > 1:
-            found = compare_starts(chains[1::2], chains[::2])
-        else:
-            found = equilibration_start(chains)
+        found = equilibration_start(chains)
         if not found.equilibrated:
             start = max(start or 0, found.start)
         if len(chains) > 1:

@@ -26,13 +26,16 @@ def thermodynamics(
     size: int,
     temperature: float | int | None = None,
     shape: tuple[int, ...] | None = None,
+    *,
+    symmetric: bool = True,
 ) -> dict[str, Estimate]:
     """Averages of every series, and the quantities that follow from them, with Γ-method errors.
 
     With N = `size`, ⟨⟩ the average over the chains, and T = 1 where there is no temperature:
 
         specific_heat      = N/T² (⟨e²⟩ - ⟨e⟩²)          needs energy_per_site and a temperature
-        susceptibility     = N/T (⟨m²⟩ - ⟨|m|⟩²)         needs magnetization_squared, abs_magnetization
+        susceptibility     = N/T (⟨m²⟩ - ⟨|m|⟩²)         needs magnetization_squared, abs_magnetization;
+                             with ⟨m⟩ for ⟨|m|⟩ in a field (not `symmetric`): d⟨m⟩/dH of the field H = T h
         binder_cumulant    = 1 - ⟨m⁴⟩/(3 ⟨m²⟩²)          needs magnetization_squared
         correlation_length = 1/(2 sin π/L) √(N⟨m²⟩/⟨S⟩ - 1)   needs magnetization_squared,
                                                         structure_factor_min and a shape
@@ -48,8 +51,8 @@ def thermodynamics(
             averaged as they are.
         size: the number of sites N.
         temperature: T in units of the coupling; None for fields.
-        shape: the extents of the lattice, for the correlation length; the mean of 4 sin²(π/L) over the axes
-            is used.
+        symmetric: whether H(s) = H(-s).
+        shape: the extents of the lattice, for the correlation length; L is the longest.
 
     Raises:
         UsageError: NaN, chains of fewer than 4 steps, series of different lengths, or a temperature <= 0.
@@ -63,7 +66,7 @@ def thermodynamics(
     """
     check_temperature(temperature)
     rows = {name: _average(samples) for name, samples in series.items()}
-    powers, _ = moments(series)
+    powers, _ = moments(series, symmetric=symmetric)
     for name, (needs, formula) in formulas(powers, size, temperature, shape).items():
         rows[name] = _derived(formula, {need: powers[need] for need in needs})
     return rows
@@ -75,11 +78,16 @@ def check_temperature(temperature: float | int | None) -> None:
         raise UsageError(f"The temperature must be positive and finite, not {temperature}.")
 
 
-def moments(series: Mapping[str, Samples]) -> tuple[dict[str, list[np.ndarray]], float]:
+def moments(
+    series: Mapping[str, Samples], *, symmetric: bool = True
+) -> tuple[dict[str, list[np.ndarray]], float]:
     """The powers of the series that the formulas need, and the energy that was subtracted from `e`.
 
-    The subtraction keeps digits: the variance does not depend on it.
+    The subtraction keeps digits: the variance does not depend on it. In a field (not `symmetric`) the mean
+    order parameter is ⟨m⟩, not ⟨|m|⟩.
     """
+    if not symmetric and "magnetization" in series:
+        series = {**series, "abs_magnetization": series["magnetization"]}
     found: dict[str, list[np.ndarray]] = {}
     offset = 0.0
     for name, powers in _POWERS.items():
@@ -110,8 +118,8 @@ def formulas(
     }
     if temperature is not None:
         table["specific_heat"] = (("e", "e2"), lambda e, e2: size / unit**2 * (e2 - e**2))
-    if shape is not None and (extents := [extent for extent in shape if extent > 1]):
-        stiffness = float(np.mean([4 * math.sin(math.pi / extent) ** 2 for extent in extents]))
+    if shape is not None and max(shape) > 1:  # the series is that of the longest axes
+        stiffness = 4 * math.sin(math.pi / max(shape)) ** 2
         table["correlation_length"] = (
             ("m2", "s"),
             lambda m2, s: np.sqrt((_ratio(size * m2, s) - 1) / stiffness),

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from deeprg.report.html import ReportData, page
     from deeprg.report.log_weights import plot_log_weights
     from deeprg.report.pulls import plot_pulls
+    from deeprg.report.rg_flow import (
+        FlowCurve,
+        plot_beta_function,
+        plot_cobweb,
+        plot_couplings_by_distance,
+        plot_flow_diagram,
+        plot_one_coupling,
+        plot_truncation_error,
+    )
     from deeprg.report.scales import plot_scales
+    from deeprg.report.scheme_figure import plot_scheme
     from deeprg.report.series import plot_distribution, plot_series
     from deeprg.report.style import figure
     from deeprg.report.summary import plot_summary
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EnsembleData",
     "Finding",
+    "FlowCurve",
     "ReportData",
     "TemperatureData",
     "bibtex",
@@ -44,23 +55,30 @@ __all__ = [
     "figure",
     "page",
     "plot_autocorrelation",
+    "plot_beta_function",
+    "plot_cobweb",
     "plot_configurations",
     "plot_correlation",
     "plot_correlations",
+    "plot_couplings_by_distance",
     "plot_distribution",
     "plot_ess",
+    "plot_flow_diagram",
     "plot_free_energy",
     "plot_gap",
     "plot_log_weights",
+    "plot_one_coupling",
     "plot_pull_curves",
     "plot_pulls",
     "plot_scales",
+    "plot_scheme",
     "plot_series",
     "plot_structure_factor",
     "plot_summary",
     "plot_tau_curves",
     "plot_thermodynamic",
     "plot_thermodynamics",
+    "plot_truncation_error",
 ]
 
 _HOMES = {
@@ -75,7 +93,17 @@ _HOMES = {
     "html": ("ReportData", "page"),
     "log_weights": ("plot_log_weights",),
     "pulls": ("plot_pulls",),
+    "rg_flow": (
+        "FlowCurve",
+        "plot_beta_function",
+        "plot_cobweb",
+        "plot_couplings_by_distance",
+        "plot_flow_diagram",
+        "plot_one_coupling",
+        "plot_truncation_error",
+    ),
     "scales": ("plot_scales",),
+    "scheme_figure": ("plot_scheme",),
     "series": ("plot_distribution", "plot_series"),
     "style": ("figure",),
     "summary": ("plot_summary",),

@@ -47,7 +47,7 @@ def diagnose_ensemble(data: EnsembleData) -> list[Finding]:
     >>> cold = TemperatureData(2.0, r_hat={"energy_per_site": 1.08})
     >>> warm = TemperatureData(2.5, r_hat={"energy_per_site": 1.02})
     >>> [finding.what for finding in diagnose_ensemble(EnsembleData("toy", [cold, warm]))]
-    ['T = 2: split R̂ = 1.08 > 1.01 for energy per site; also at T = 2.5']
+    ['T = 2: split R̂ = 1.0800 > 1.01 for energy per site; also at T = 2.5']
     """
     findings = []
     for name, check in ENSEMBLE_CHECKS.items():
@@ -95,8 +95,11 @@ def _chains(data: EnsembleData, state: TemperatureData) -> Iterator[Symptom]:
     remedy = "Thermalise longer; draw more; look at the histories of hot and cold starts."
     finite = {name: value for name, value in state.r_hat.items() if math.isfinite(value)}
     name, worst = max(finite.items(), key=lambda item: item[1], default=("", 1.0))
-    if worst > _LARGEST_R_HAT:
-        what = f"split R̂ = {worst:.3g} > {_LARGEST_R_HAT} for {label(name)}"
+    # Half a chain of n/2 draws has n/(4 τ) independent ones: R̂ - 1 is about 2 τ/n in equilibrium already.
+    tau = state.times(symmetric=data.symmetric).get(name, 0.5)
+    expected = 2 * tau / state.draws if state.draws else 0.0
+    if worst - 1 > max(_LARGEST_R_HAT - 1, 3 * expected):
+        what = f"split R̂ = {worst:.4f} > {_LARGEST_R_HAT} for {label(name)}"
         yield Symptom("problem", what, cause, remedy, worst)
     q = state.replica_q
     if q is not None and q < _DISAGREE:
@@ -135,7 +138,7 @@ def _hot_and_cold(state: TemperatureData) -> Iterator[Symptom]:
                 f"{label(name)} is {hot:.5g} from hot and {cold:.5g} from cold starts, "
                 f"{abs(hot - cold) / sigma:.1f} σ apart",
                 "hot and cold starts have not met",
-                "Thermalise longer, or use a cluster update or tempering.",
+                "Thermalise longer, or take another algorithm (clusters, tempering).",
                 abs(hot - cold) / sigma,
             )
             return
@@ -147,7 +150,7 @@ def _ergodicity(data: EnsembleData, state: TemperatureData) -> Iterator[Symptom]
         return
     m = np.atleast_2d(m)
     share = float(np.mean(m > 0) + 0.5 * np.mean(m == 0))
-    remedy = "Use a cluster update or tempering, or flip every configuration with probability ½."
+    remedy = "Take another algorithm (clusters, tempering), or flip every configuration with probability ½."
     if not 0.1 <= share <= 0.9:
         what = f"{100 * share:.0f} % of the draws have positive magnetization, although H(x) = H(−x)"
         yield Symptom("problem", what, "the update does not cross between ±m", remedy, abs(share - 0.5))
@@ -203,7 +206,9 @@ def _exact(data: EnsembleData, state: TemperatureData) -> Iterator[Symptom]:
             "problem",
             f"{label(name)} is {abs(worst):.1f} σ away from its exact value",
             "errors too small, no equilibrium, or a wrong update",
-            "Thermalise longer and draw more; if it stays, report it as a bug.",
+            "Check temperature, units and model of the data."
+            if data.algorithm == "imported"
+            else "Thermalise longer and draw more; if it stays, report it as a bug.",
             abs(worst),
         )
 
@@ -214,7 +219,7 @@ def _finite(data: EnsembleData, state: TemperatureData) -> Iterator[Symptom]:
         if bad:
             what = f"{bad} values of {label(name)} are not finite"
             yield Symptom("problem", what, "overflow, or broken data", "Use --precision float64.", bad)
-        elif np.size(values) > 1 and np.ptp(values) == 0:
+        elif np.size(values) > 1 and np.ptp(values) == 0 and values.flat[0] != 0:
             what = f"{label(name)} never changes"
             cause = "a ground state from which no update leads away, or a stuck chain"
             yield Symptom("note", what, cause, "Expected at low temperature only.", np.size(values))

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...hamiltonians import Ising, RandomBondIsing
+from ...hamiltonians import AbstractHamiltonian, Ising, RandomBondIsing
 from ...lattice import Lattice
 from ...runs.errors import UsageError
-from ._hadamard import hadamard
-from ._states import check_enumerable, log_sum
+from ..couplings import inverse_walsh_hadamard, walsh_hadamard
+from ._states import MAX_SPINS, check_enumerable, log_sum
 
-__all__ = ["SpinAction"]
+__all__ = ["ActionLike", "SpinAction", "action_of"]
 
 Sites = tuple[int, ...]
 
@@ -21,20 +21,21 @@ Sites = tuple[int, ...]
 class SpinAction:
     """The action exponent K(s) = sum_S J_S prod_{i in S} s_i of `size` spins s_i = ±1, weight exp(K).
 
-    K = -beta H is minus the dimensionless energy. `couplings` maps tuples of sites to J_S, the empty tuple to
-    a constant; the order inside a tuple does not matter and every set counts once, so that a tuple given in two
-    orders must have the same value (J_ij = J_ji). `lattice`, where given, is the geometry of the sites.
+    K = -beta H is minus the dimensionless energy. `couplings` maps tuples of sites to J_S, the empty tuple
+    to a constant; the order inside a tuple does not matter and every set counts once, so that a tuple given
+    in two orders must have the same value (J_ij = J_ji). `lattice`, where given, is the geometry of the
+    sites.
 
     Raises `UsageError` for a site outside 0 ... size - 1 or repeated in a tuple (s_i^2 = 1), numbers that are
     not finite, two values for one set, and a lattice of another size.
 
     >>> action = SpinAction(3, {(0, 1): 0.5, (0, 1, 2): 0.1, (2,): -0.3})
     >>> round(float(action.values()[0]), 12), round(action.log_partition, 6)
-    (0.3, 2.247671)
+    (0.3, 2.23538)
     """
 
     size: int
-    couplings: Mapping[Sites, float]
+    couplings: Mapping[Sites, float | int]
     lattice: Lattice | None = field(default=None)
 
     def __post_init__(self):
@@ -56,7 +57,7 @@ class SpinAction:
 
     @classmethod
     def of(cls, hamiltonian: Ising | RandomBondIsing) -> "SpinAction":
-        """K = -H of a pair Hamiltonian with field; double bonds add up, a bond of a site to itself is a constant.
+        """K = -H of a pair Hamiltonian; double bonds add up, a bond of a site to itself is a constant.
 
         >>> SpinAction.of(Ising(Lattice((4,)), temperature=2.0)).couplings
         {(0, 1): 0.5, (0, 3): 0.5, (1, 2): 0.5, (2, 3): 0.5}
@@ -108,7 +109,7 @@ class SpinAction:
 
     @classmethod
     def of_binary(
-        cls, size: int, couplings: Mapping[Sites, float], lattice: Lattice | None = None
+        cls, size: int, couplings: Mapping[Sites, float | int], lattice: Lattice | None = None
     ) -> "SpinAction":
         """The same action with couplings on n_i = (1 + s_i)/2 in {0, 1}: K = sum_S J_S prod_{i in S} n_i.
 
@@ -139,7 +140,7 @@ class SpinAction:
             raise UsageError(
                 f"An action needs 2^n finite values, n >= 1, but the values have shape {values.shape}."
             )
-        coefficients = hadamard(values) / len(values)
+        coefficients = walsh_hadamard(values, limit=MAX_SPINS)
         numbers = sorted(np.flatnonzero(coefficients).tolist(), key=lambda mask: (mask.bit_count(), mask))
         return cls(size, {_sites(mask): float(coefficients[mask]) for mask in numbers}, lattice)
 
@@ -155,7 +156,7 @@ class SpinAction:
         coefficients = np.zeros(1 << self.size)
         for sites, value in self.couplings.items():
             coefficients[sum(1 << site for site in sites)] = value
-        return hadamard(coefficients)
+        return inverse_walsh_hadamard(coefficients, limit=MAX_SPINS)
 
     @property
     def log_partition(self) -> float:
@@ -186,9 +187,27 @@ class SpinAction:
             raise UsageError(f"The sites of an action are 0 ... {self.size - 1}, but a coupling joins {key}.")
         if len(set(key)) < len(key):
             raise UsageError(
-                f"The coupling of the sites {key} repeats a site; s_i^2 = 1, so leave out pairs of equal sites."
+                f"The coupling of the sites {key} repeats a site; leave it out in pairs, since s_i^2 = 1."
             )
         return key
+
+
+ActionLike = SpinAction | AbstractHamiltonian
+
+
+def action_of(action: ActionLike) -> SpinAction:
+    """The action itself, or that of an `Ising` or `RandomBondIsing` Hamiltonian.
+
+    Raises `UsageError` for other models.
+
+    >>> action_of(Ising(Lattice((4,)), temperature=2.0)).size
+    4
+    """
+    if isinstance(action, SpinAction):
+        return action
+    if not isinstance(action, Ising | RandomBondIsing):
+        raise UsageError(f"Blocking takes Ising spins or a SpinAction, not {action.describe()}")
+    return SpinAction.of(action)
 
 
 def _sites(mask: int) -> Sites:

@@ -7,9 +7,9 @@ import numpy as np
 
 from ...lattice import Lattice
 from ...runs.errors import UsageError
+from ..couplings import inverse_walsh_hadamard, walsh_hadamard
 from ._action import SpinAction
-from ._hadamard import hadamard
-from ._states import log_sum
+from ._states import MAX_SPINS, log_sum
 
 __all__ = ["BlockedAction"]
 
@@ -33,14 +33,14 @@ class BlockedAction:
 
     @functools.cached_property
     def coefficients(self) -> np.ndarray:
-        """The couplings J_S = 2^-n sum_x K'(x) prod_{i in S} x_i of every set, [2^n]; bit i of S: site i is in it.
+        """The couplings J_S = 2^-n sum_x K'(x) prod_{i in S} x_i of every set S (its bits), [2^n].
 
         >>> from deeprg.exact.blocking import Decimation, block_exact
         >>> ring = SpinAction(4, {(0, 1): 0.3, (1, 2): 0.3, (2, 3): 0.3, (0, 3): 0.3})
         >>> block_exact(ring, [[0, 1], [2, 3]], Decimation()).coefficients.round(6).tolist()
-        [1.556426, 0.0, 0.0, 0.170132]
+        [1.55643, 0.0, 0.0, 0.170135]
         """
-        return hadamard(self.values) / len(self.values)
+        return walsh_hadamard(self.values, limit=MAX_SPINS)
 
     @property
     def constant(self) -> float:
@@ -74,7 +74,8 @@ class BlockedAction:
         """|ln Z' - ln Z|, zero up to rounding for every normalised rule.
 
         >>> from deeprg.exact.blocking import Majority, block_exact
-        >>> step = block_exact(SpinAction(3, {(0, 1): 0.4, (1, 2): 0.3}), [[0, 1], [2]], Majority(ties="random"))
+        >>> chain = SpinAction(3, {(0, 1): 0.4, (1, 2): 0.3})
+        >>> step = block_exact(chain, [[0, 1], [2]], Majority(ties="random"))
         >>> step.partition_error < 1e-14
         True
         """
@@ -89,6 +90,6 @@ class BlockedAction:
         >>> from deeprg.exact.blocking import Decimation, block_exact
         >>> ring = SpinAction(4, {(0, 1): 0.3, (1, 2): 0.3, (2, 3): 0.3, (0, 3): 0.3})
         >>> block_exact(ring, [[0, 1], [2, 3]], Decimation()).correlators.round(6).tolist()
-        [1.0, 0.0, 0.0, 0.168509]
+        [1.0, 0.0, 0.0, 0.168512]
         """
-        return hadamard(np.exp(self.values - self.log_partition))
+        return inverse_walsh_hadamard(np.exp(self.values - self.log_partition), limit=MAX_SPINS)

@@ -32,10 +32,10 @@ class Rule(abc.ABC):
         if coarse not in (1, -1):
             raise UsageError(f"A coarse spin is +1 or -1, not {coarse}.")
         plus = self.plus(np.asarray(block, np.float64))
-        return plus if coarse == 1 else 1.0 - plus
+        return plus if coarse == 1 else np.asarray(1.0 - plus)
 
     def table(self, size: int) -> np.ndarray:
-        """P(x | Y) for the 2^b states of a block of b spins, [2^b, 2]; column 0 is x = +1, column 1 is x = -1.
+        """P(x | Y) of all states of a block of b spins, [2^b, 2]; column 0 is x = +1, column 1 x = -1.
 
         Bit i of the row is set where spin i of the block is -1.
 
@@ -64,16 +64,16 @@ class Decimation(Rule):
             raise UsageError(
                 f"Decimation keeps spin {self.site}, but the block has the spins 0 ... {block.shape[-1] - 1}."
             )
-        return (block[..., self.site] > 0).astype(np.float64)
+        return np.asarray(block[..., self.site] > 0, np.float64)
 
 
 @dataclass(frozen=True)
 class Majority(Rule):
     """The coarse spin is the sign of the block's sum.
 
-    A block of even size can tie, and the rule must then say what happens: `ties="random"` takes each sign with
-    probability 1/2, "first" and "last" that spin of the block, "plus" and "minus" a fixed sign. The last two
-    break the symmetry under a flip of all spins.
+    A block of even size can tie, and the rule must then say what happens: `ties="random"` takes each sign
+    with probability 1/2, "first" and "last" that spin of the block, "plus" and "minus" a fixed sign. The
+    last two break the symmetry under a flip of all spins.
 
     Raises `UsageError` for an unknown tie rule, and for a block of even size without one.
 
@@ -89,14 +89,14 @@ class Majority(Rule):
 
     def plus(self, block: np.ndarray) -> np.ndarray:
         """1, the value of a tie, or 0."""
-        total = block.sum(axis=-1)
+        total = np.asarray(block.sum(axis=-1))
         if self.ties is None:
             if block.shape[-1] % 2 == 0:
                 raise UsageError(
-                    f"A block of {block.shape[-1]} spins can tie, and the majority rule does not say how ties are "
-                    f"broken. Choose Majority(ties=...) from {', '.join(_TIES)}."
+                    f"A block of {block.shape[-1]} spins can tie, and the rule does not say how. "
+                    f"Choose Majority(ties=...) from {', '.join(_TIES)}."
                 )
-            return (total > 0).astype(np.float64)
+            return np.asarray(total > 0, np.float64)
         tie = {
             "random": np.full(total.shape, 0.5),
             "first": block[..., 0] > 0,
@@ -104,7 +104,7 @@ class Majority(Rule):
             "plus": np.ones(total.shape),
             "minus": np.zeros(total.shape),
         }[self.ties]
-        return np.where(total == 0, tie, total > 0).astype(np.float64)
+        return np.asarray(np.where(total == 0, tie, total > 0), np.float64)
 
 
 @dataclass(frozen=True)
@@ -119,15 +119,17 @@ class Soft(Rule):
     [0.880797, 0.119203, 0.880797, 0.119203]
     """
 
-    weights: Sequence[float | int]
+    weights: Sequence[float | int] | np.ndarray
 
     def __post_init__(self):
-        if not np.isfinite(np.asarray(self.weights, np.float64)).all():
-            raise UsageError(f"The weights of a soft rule must be finite, not {tuple(self.weights)}.")
+        weights = np.asarray(self.weights, np.float64)
+        if weights.ndim != 1 or not np.isfinite(weights).all():
+            raise UsageError(f"A soft rule needs one finite weight per spin, not {self.weights}.")
+        object.__setattr__(self, "weights", tuple(weights.tolist()))
 
     def plus(self, block: np.ndarray) -> np.ndarray:
         """The logistic function of twice the weighted sum."""
-        return expit(self._exponent(block))
+        return np.asarray(expit(self._exponent(block)))
 
     def table(self, size: int) -> np.ndarray:
         """P(x | Y), [2^b, 2], small probabilities to full relative accuracy."""
@@ -140,15 +142,15 @@ class Soft(Rule):
             raise UsageError(
                 f"The soft rule has {weights.size} weights, but the block has {block.shape[-1]} spins."
             )
-        return 2.0 * (block @ weights)
+        return np.asarray(2.0 * (block @ weights))
 
 
 @dataclass(frozen=True, eq=False)
 class UserRule(Rule):
     """Any rule: a table [2^b, 2] as `Rule.table` describes, or a function of the spins [..., b].
 
-    The function returns P(x = +1 | Y) [...] or both probabilities [..., 2], +1 first. Raises `UsageError` when
-    the numbers are no probabilities, do not sum to 1 to 1e-12, or a table fits another block.
+    The function returns P(x = +1 | Y) [...] or both probabilities [..., 2], +1 first. Raises `UsageError`
+    when the numbers are no probabilities, do not sum to 1 to 1e-12, or a table fits another block.
 
     >>> rule = UserRule(lambda spins: 0.5 + 0.2 * spins[..., 0] + 0.1 * spins[..., 1])
     >>> rule.table(2)[:, 0].round(6).tolist()
@@ -160,8 +162,8 @@ class UserRule(Rule):
     def plus(self, block: np.ndarray) -> np.ndarray:
         """Column 0 of the table at the blocks' rows."""
         size = block.shape[-1]
-        rows = ((block < 0) * (1 << np.arange(size))).sum(axis=-1)
-        return self.table(size)[rows, 0]
+        rows = ((block < 0) * (1 << np.arange(size))).sum(axis=-1)  # bit i: spin i is -1
+        return np.asarray(self.table(size)[rows, 0])
 
     def table(self, size: int) -> np.ndarray:
         """The checked table P(x | Y), [2^b, 2]."""
@@ -182,8 +184,8 @@ class UserRule(Rule):
             row = int(np.argmax(bad))
             block = spin_table(size)[row].astype(int).tolist()
             raise UsageError(
-                f"The rule is not normalised: P(x | Y) must be >= 0 and sum to 1 over x = ±1, but for the block "
-                f"{block} it is {values[row].tolist()}. Divide each row by its sum."
+                f"The rule is not normalised: P(x | Y) must be >= 0 and sum to 1 over x = ±1, but for "
+                f"the block {block} it is {values[row].tolist()}. Divide each row by its sum."
             )
         return values
 
@@ -191,15 +193,17 @@ class UserRule(Rule):
 def rule_tables(rule: Rule | Sequence[Rule], sizes: Sequence[int]) -> list[np.ndarray]:
     """The table of every block, for one rule or one rule per block.
 
-    Raises `UsageError` for another number of rules than blocks, and for a rule that never gives one of the signs:
-    the coarse action would be infinite.
+    Raises `UsageError` for another number of rules than blocks, and for a rule that never gives one of the
+    signs: the coarse action would be infinite.
 
     >>> [table.shape for table in rule_tables(Majority(ties="first"), [2, 3])]
     [(4, 2), (8, 2)]
     """
     rules = [rule] * len(sizes) if isinstance(rule, Rule) else list(rule)
     if len(rules) != len(sizes):
-        raise UsageError(f"There are {len(sizes)} blocks, but {len(rules)} rules; give one, or one per block.")
+        raise UsageError(
+            f"There are {len(sizes)} blocks, but {len(rules)} rules; give one, or one per block."
+        )
     tables = []
     for index, (one, size) in enumerate(zip(rules, sizes, strict=True)):
         table = one.table(size)

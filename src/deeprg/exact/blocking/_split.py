@@ -7,7 +7,7 @@ import numpy as np
 
 from ...lattice import Lattice
 from ...runs.errors import UsageError
-from ._action import SpinAction
+from ._action import ActionLike, SpinAction, action_of
 from ._partition import Partition, partition_of
 from ._rules import Rule, rule_tables
 from ._states import check_enumerable, log_sum, spin_table
@@ -60,7 +60,7 @@ class Split:
         return self.log_coarse[np.arange(self.count), minus].sum(axis=-1)
 
 
-def split(action: SpinAction, blocks: BlockLike, rule: RuleLike) -> Split:
+def split(action: ActionLike, blocks: BlockLike, rule: RuleLike) -> Split:
     """The parts of `action` for a partition and a rule (one, or one per block).
 
     Raises `UsageError` for blocks that do not tile the sites and for rules as `rule_tables` does.
@@ -70,33 +70,41 @@ def split(action: SpinAction, blocks: BlockLike, rule: RuleLike) -> Split:
     >>> dict(parts.inter.couplings), parts.log_norms.round(6).tolist()
     ({(1, 2): 0.5}, [1.506409, 1.386294])
     """
+    action = action_of(action)
     partition = partition_of(blocks, action.size)
     for index, block in enumerate(partition.blocks):
         if len(block) > 16:
             raise UsageError(
-                f"Block {index} has {len(block)} spins, and its rule a table of 2^{len(block)} rows; at most 16."
+                f"Block {index} has {len(block)} spins, a rule with 2^{len(block)} rows; at most 16."
             )
     tables = rule_tables(rule, [len(block) for block in partition.blocks])
-    home = {site: index for index, block in enumerate(partition.blocks) for site in block}
-    ordered = action.relabelled(partition.order)
-    owner = [home[site] for site in partition.order]
-    inter = {
-        sites: value for sites, value in ordered.couplings.items() if len({owner[site] for site in sites}) > 1
+    place = {
+        site: (index, local)
+        for index, block in enumerate(partition.blocks)
+        for local, site in enumerate(block)
     }
+    position = {site: index for index, site in enumerate(partition.order)}
+    inter: dict[tuple[int, ...], float] = {}
+    within: list[dict[tuple[int, ...], float]] = [{} for _ in partition.blocks]
+    for sites, value in action.couplings.items():
+        homes = {place[site][0] for site in sites}
+        if len(homes) > 1:
+            inter[tuple(position[site] for site in sites)] = value
+        elif homes:
+            within[homes.pop()][tuple(place[site][1] for site in sites)] = value
     intra, norms, coarse, conditionals = [], [], [], []
-    for block, table in zip(partition.blocks, tables, strict=True):
-        own = action.relabelled(list(block))
-        values = own.values() - own.couplings.get((), 0.0)
+    for block, table, own in zip(partition.blocks, tables, within, strict=True):
+        values = SpinAction(len(block), own).values()
         with np.errstate(divide="ignore"):
             joint = values[:, None] + np.log(table)
         norm, log_coarse = log_sum(values), log_sum(joint)
         intra.append(values)
-        norms.append(norm)
+        norms.append(float(norm))
         coarse.append(log_coarse - norm)
         conditionals.append(np.exp(joint - log_coarse))
     return Split(
         partition,
-        ordered,
+        action.relabelled(partition.order),
         SpinAction(action.size, inter),
         tables,
         intra,

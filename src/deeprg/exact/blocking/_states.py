@@ -19,17 +19,17 @@ def spin_table(size: int) -> np.ndarray:
     return 1.0 - 2.0 * ((np.arange(1 << size)[:, None] >> np.arange(size)) & 1)
 
 
-def check_enumerable(size: int, hint: str) -> None:
-    """Raise `UsageError`, with the memory and the time that it would take, above 2^24 states.
+def check_enumerable(size: int, hint: str, *, most: int = MAX_SPINS, passes: int = 1) -> None:
+    """Raise `UsageError`, with the memory and the time of `passes` over all states, above `most` spins.
 
     >>> check_enumerable(8, "")
     """
-    if size <= MAX_SPINS:
+    if size <= most:
         return
-    memory, seconds = 8 * 4 * 2.0**size, 3e-9 * size * 2.0**size
+    memory, seconds = 8 * 4 * 2.0**size, 1e-8 * passes * 2.0**size
     raise UsageError(
         f"A table over all states of {size} spins has 2^{size} rows: about {_amount(memory)} of memory and "
-        f"{seconds:.2g} s; at most {MAX_SPINS} spins are enumerated. {hint}"
+        f"{seconds:.2g} s; at most {most} spins are enumerated. {hint}"
     )
 
 
@@ -42,7 +42,7 @@ def log_sum(values: np.ndarray, axis: int = 0) -> np.ndarray:
     highest = np.max(values, axis=axis, keepdims=True)
     highest = np.where(np.isfinite(highest), highest, 0.0)
     with np.errstate(divide="ignore"):
-        return np.log(np.sum(np.exp(values - highest), axis=axis)) + np.squeeze(highest, axis)
+        return np.asarray(np.log(np.sum(np.exp(values - highest), axis=axis)) + np.squeeze(highest, axis))
 
 
 def contract(values: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The transforms of 2^n numbers compiled by numba: radix-4 butterflies, finished in cache block after block."""
+"""The transforms of 2^n numbers compiled by numba: radix-4 butterflies, block after block in the cache."""
 
 import typing
 from collections.abc import Callable
@@ -49,7 +49,12 @@ def _two_bits(pair, x, start, stop, h):
     """The butterflies of the bits h and 2 h between `start` and `stop`."""
     for s in range(start, stop, 4 * h):
         # Views with indices from 0 can be shown to be in range: only then are the loops vectorised.
-        x0, x1, x2, x3 = x[s : s + h], x[s + h : s + 2 * h], x[s + 2 * h : s + 3 * h], x[s + 3 * h : s + 4 * h]
+        x0, x1, x2, x3 = (
+            x[s : s + h],
+            x[s + h : s + 2 * h],
+            x[s + 2 * h : s + 3 * h],
+            x[s + 3 * h : s + 4 * h],
+        )
         for j in range(h):
             a, b = pair(x0[j], x1[j])
             c, d = pair(x2[j], x3[j])

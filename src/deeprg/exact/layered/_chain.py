@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike
 
 from ...runs.errors import NumericalError, UsageError
-from ._checks import finite_array, symmetric_matrix
+from ._checks import Numbers, finite_array, symmetric_matrix
 
 __all__ = [
     "ContinuedFraction",
@@ -33,9 +32,9 @@ class ContinuedFraction:
 
 
 def continued_fraction(
-    precisions: Sequence[ArrayLike],
-    couplings: Sequence[ArrayLike],
-    biases: Sequence[ArrayLike] | None = None,
+    precisions: Sequence[Numbers],
+    couplings: Sequence[Numbers],
+    biases: Sequence[Numbers] | None = None,
     *,
     first_layer: int = 0,
 ) -> ContinuedFraction:
@@ -69,7 +68,7 @@ def continued_fraction(
     return ContinuedFraction(tuple(marginal), tuple(shifted), tuple(smallest))
 
 
-def joint_precision(precisions: Sequence[ArrayLike], couplings: Sequence[ArrayLike]) -> np.ndarray:
+def joint_precision(precisions: Sequence[Numbers], couplings: Sequence[Numbers]) -> np.ndarray:
     """The block-tridiagonal precision of a whole chain, Lam_l on the diagonal and -W_l beside it.
 
     The chain exists if and only if this matrix is positive definite. Shapes and errors as in
@@ -80,7 +79,7 @@ def joint_precision(precisions: Sequence[ArrayLike], couplings: Sequence[ArrayLi
     """
     lam, w, _ = checked_chain(precisions, couplings, None)
     starts = np.cumsum([0, *(len(block) for block in lam)])
-    joint = scipy.linalg.block_diag(*lam)
+    joint = np.asarray(scipy.linalg.block_diag(*lam))
     for layer, coupling in enumerate(w):
         rows, columns = slice(*starts[layer : layer + 2]), slice(*starts[layer + 1 : layer + 3])
         joint[rows, columns] = -coupling
@@ -88,7 +87,7 @@ def joint_precision(precisions: Sequence[ArrayLike], couplings: Sequence[ArrayLi
     return joint
 
 
-def schur_complement(matrix: ArrayLike, kept: int) -> np.ndarray:
+def schur_complement(matrix: Numbers, kept: int) -> np.ndarray:
     """The precision of the first `kept` variables once all others are integrated out, [kept, kept].
 
     P_00 - P_01 P_11^-1 P_10. Raises `UsageError` for a matrix that is not square and symmetric or a count out
@@ -117,9 +116,9 @@ def schur_complement(matrix: ArrayLike, kept: int) -> np.ndarray:
 
 
 def checked_chain(
-    precisions: Sequence[ArrayLike],
-    couplings: Sequence[ArrayLike],
-    biases: Sequence[ArrayLike] | None,
+    precisions: Sequence[Numbers],
+    couplings: Sequence[Numbers],
+    biases: Sequence[Numbers] | None,
     *,
     first_layer: int = 0,
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
@@ -153,8 +152,8 @@ def check_positive(matrix: np.ndarray, layer: int) -> float:
     values = scipy.linalg.eigvalsh(matrix)
     if values[0] <= len(matrix) * np.finfo(np.float64).eps * max(abs(values[-1]), abs(values[0])):
         raise NumericalError(
-            f"Layer {layer} cannot be integrated out: its marginal precision A_{layer} is not positive definite, "
-            f"smallest eigenvalue {values[0]:.6g}. Weaken the coupling W_{layer + 1} to the layer below it or "
-            f"raise the precision of layer {layer}."
+            f"Layer {layer} cannot be integrated out: its precision A_{layer} is not positive definite, "
+            f"smallest eigenvalue {values[0]:.6g}. Raise the precision of layer {layer}, or weaken the "
+            f"coupling W_{layer + 1} to the next deeper layer if there is one."
         )
     return float(values[0])

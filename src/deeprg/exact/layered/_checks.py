@@ -1,11 +1,17 @@
 """Checks of arrays that several files of this room need."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
 
-__all__ = ["check_spins", "checked_states", "finite_array", "symmetric_matrix"]
+__all__ = ["Numbers", "check_spins", "checked_states", "finite_array", "symmetric_matrix"]
+
+Numbers = ArrayLike | Sequence[Any] | float | int
+"""What an argument that becomes an array may be: a number, nested sequences, a NumPy or JAX array."""
 
 _STATES = {"pm": (-1.0, 1.0), "binary": (0.0, 1.0)}
 _ASYMMETRY = 1e-12
@@ -18,7 +24,7 @@ def check_spins(spins: str) -> str:
     return spins
 
 
-def checked_states(x: ArrayLike, size: int, spins: str) -> np.ndarray:
+def checked_states(x: Numbers, size: int, spins: str) -> np.ndarray:
     """Configurations [..., size] in float64 whose values belong to the convention; `UsageError` otherwise."""
     array = finite_array("x", x, (..., size))
     if not np.isin(array, _STATES[spins]).all():
@@ -27,7 +33,7 @@ def checked_states(x: ArrayLike, size: int, spins: str) -> np.ndarray:
     return array
 
 
-def finite_array(name: str, value: ArrayLike, shape: tuple) -> np.ndarray:
+def finite_array(name: str, value: Numbers, shape: tuple) -> np.ndarray:
     """A float64 array of the wanted shape; a leading `...` allows any batch. `UsageError` otherwise."""
     array = np.asarray(value, np.float64)
     batch = shape[:1] == (...,)
@@ -41,7 +47,7 @@ def finite_array(name: str, value: ArrayLike, shape: tuple) -> np.ndarray:
     return array
 
 
-def symmetric_matrix(name: str, value: ArrayLike, size: int) -> np.ndarray:
+def symmetric_matrix(name: str, value: Numbers, size: int) -> np.ndarray:
     """A symmetric float64 matrix [size, size]; `UsageError` with the largest asymmetry otherwise.
 
     >>> symmetric_matrix("J", [[1.0, 0.5], [0.5, 2.0]], 2).sum()

@@ -1,6 +1,5 @@
 """The Gaussian law of a hidden layer, whose cumulants become the couplings of the layer above it."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +43,3 @@ class GaussianLayerPrior:
                 return self.covariance
             case _:
                 return np.zeros((self.mean.size,) * order)
-
-    @property
-    def log_norm(self) -> float:
-        """ln of the normalising integral, 1/2 ln |2 pi covariance|."""
-        log_det = float(np.linalg.slogdet(self.covariance)[1])
-        return 0.5 * (self.mean.size * math.log(2 * math.pi) + log_det)

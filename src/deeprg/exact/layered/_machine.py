@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
 from ._chain import check_positive, checked_chain, continued_fraction, joint_precision
-from ._checks import check_spins, checked_states, finite_array
+from ._checks import Numbers, check_spins, checked_states, finite_array
 from ._layer_prior import GaussianLayerPrior
 from ._spin import SpinHamiltonian
 
@@ -33,7 +32,9 @@ class MachineMoments:
 
 @dataclass(frozen=True, eq=False, init=False)
 class GaussianMachine:
-    """A deep Boltzmann machine: visible spins x under any number of Gaussian hidden layers, weight exp(-beta H).
+    """A deep Boltzmann machine: visible spins x and any number of Gaussian hidden layers.
+
+    The weight of a state is exp(-beta H) with
 
     H = constant - a.x - x^T W_1 y_1 + sum_l [1/2 y_l^T Lam_l y_l - b_l.y_l] - sum_l y_l^T W_{l+1} y_{l+1},
 
@@ -42,7 +43,8 @@ class GaussianMachine:
     `precisions` Lam_1 ... Lam_L [m_l, m_l], the identity when left out; spins "pm" (±1) or "binary" ({0, 1}).
 
     Raises `UsageError` for shapes that do not fit, precisions that are not symmetric, a beta that is not
-    positive. Whether the integrals exist is found when they are taken (`step`, `marginalise`, `log_partition`).
+    positive. Whether the integrals exist is found when they are taken (`step`, `marginalise`,
+    `log_partition`).
 
     >>> machine = GaussianMachine([[[0.5], [0.5]], [[0.6]]])              # two spins, two hidden layers
     >>> [round(float(step.precision[0, 0]), 9) for step in machine.marginalise()]
@@ -61,10 +63,10 @@ class GaussianMachine:
 
     def __init__(
         self,
-        couplings: Sequence[ArrayLike],
-        visible_bias: ArrayLike | None = None,
-        biases: Sequence[ArrayLike] | None = None,
-        precisions: Sequence[ArrayLike] | None = None,
+        couplings: Sequence[Numbers],
+        visible_bias: Numbers | None = None,
+        biases: Sequence[Numbers] | None = None,
+        precisions: Sequence[Numbers] | None = None,
         *,
         beta: float | int = 1.0,
         constant: float | int = 0.0,
@@ -76,7 +78,7 @@ class GaussianMachine:
         for layer, w in enumerate(matrices, 1):
             if w.ndim != 2:
                 raise UsageError(
-                    f"The coupling W_{layer} has shape {w.shape}; a matrix [m_{layer - 1}, m_{layer}] is needed."
+                    f"The coupling W_{layer} has shape {w.shape}; [m_{layer - 1}, m_{layer}] is needed."
                 )
         if precisions is None:
             precisions = [np.eye(w.shape[1]) for w in matrices]
@@ -109,12 +111,12 @@ class GaussianMachine:
         """The units of each layer, visibles first."""
         return (self.visible_bias.size, *(b.size for b in self.biases))
 
-    def energy(self, x: ArrayLike, *hidden: ArrayLike) -> np.ndarray:
+    def energy(self, x: Numbers, *hidden: Numbers) -> np.ndarray:
         """H of (1) for x [..., n] and y_1 ... y_L [..., m_l], shape [...].
 
         Raises `UsageError` for a wrong number of layers, wrong shapes, and x outside the convention.
 
-        >>> float(GaussianMachine([[[0.5], [0.5]], [[0.6]]]).energy([1, 1], [1.0], [2.0]))
+        >>> round(float(GaussianMachine([[[0.5], [0.5]], [[0.6]]]).energy([1, 1], [1.0], [2.0])), 9)
         0.3
         """
         if len(hidden) != self.depth:
@@ -209,11 +211,11 @@ class GaussianMachine:
         """
         return continued_fraction(self.precisions, self.couplings[1:], first_layer=1).smallest
 
-    def hidden_given_visible(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def hidden_given_visible(self, x: Numbers) -> tuple[np.ndarray, np.ndarray]:
         """Mean [..., sum m_l] and covariance of all hidden units, y_1 first, given the visibles [..., n].
 
-        One Gaussian of precision beta P, P block-tridiagonal: mean P^-1 (b + W_1^T x), covariance (beta P)^-1.
-        Raises `NumericalError` as `marginalise`.
+        One Gaussian of precision beta P, P block-tridiagonal: mean P^-1 (b + W_1^T x), covariance (beta
+        P)^-1. Raises `NumericalError` as `marginalise`.
 
         >>> mean, covariance = GaussianMachine([[[0.5], [0.5]]]).hidden_given_visible([1, 1])
         >>> mean.tolist(), covariance.tolist()
@@ -226,8 +228,8 @@ class GaussianMachine:
     def moments(self) -> MachineMoments:
         """ln Z and the first and second moments of all variables, visible and hidden.
 
-        The visibles by enumeration (up to 25, else `UsageError`), the hidden units by their Gaussian law given
-        x. Raises `NumericalError` as `marginalise`.
+        The visibles by enumeration (up to 25, else `UsageError`), the hidden units by their Gaussian law
+        given x. Raises `NumericalError` as `marginalise`.
 
         >>> moments = GaussianMachine([[[0.5], [0.5]]]).moments()
         >>> round(float(moments.second[0, 1]), 9), round(float(moments.second[2, 2]), 9)
@@ -268,8 +270,8 @@ class GaussianMachine:
         unknown = sorted(set(values) - set(names))
         if unknown or "couplings" not in values:
             raise UsageError(
-                f"A machine is described by {', '.join(names)}, with couplings required; "
-                f"unknown: {', '.join(unknown) or 'nothing'}, given: {', '.join(sorted(values)) or 'nothing'}."
+                f"A machine is described by {', '.join(names)}, couplings required; "
+                f"unknown: {', '.join(unknown) or 'none'}, given: {', '.join(sorted(values)) or 'none'}."
             )
         return cls(**dict(values))
 
@@ -302,7 +304,7 @@ class MarginalisationStep:
     before: GaussianMachine
     after: GaussianMachine | SpinHamiltonian
 
-    def energy_by_cumulants(self, x: ArrayLike, *hidden: ArrayLike) -> np.ndarray:
+    def energy_by_cumulants(self, x: Numbers, *hidden: Numbers) -> np.ndarray:
         """The energy that remains, written with the hidden layer's cumulants: (12), and (20) for the last.
 
         H = H(..., u, 0) + f - (1/beta) K(beta W^T u), with u the layer above (x itself at the end) and K the
@@ -318,4 +320,4 @@ class MarginalisationStep:
         above = np.asarray(hidden[-1] if hidden else x, np.float64)
         rest = machine.energy(x, *hidden, zero)
         field = machine.beta * (above @ machine.couplings[-1])
-        return rest + self.free_energy - self.prior.cgf(field) / machine.beta
+        return np.asarray(rest + self.free_energy - self.prior.cgf(field) / machine.beta)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
-from ._checks import check_spins, checked_states, finite_array, symmetric_matrix
+from ._checks import Numbers, check_spins, checked_states, finite_array, symmetric_matrix
 
 __all__ = ["SpinHamiltonian", "SpinMoments"]
 
@@ -40,7 +39,7 @@ class SpinHamiltonian:
 
     >>> pair = SpinHamiltonian([[0.0, 0.5], [0.5, 0.0]], [0.0, 0.0])
     >>> float(pair.energy([1, 1])), round(pair.log_partition, 9)
-    (-0.5, 1.506408863)
+    (-0.5, 1.506408868)
     """
 
     pairs: np.ndarray
@@ -51,8 +50,8 @@ class SpinHamiltonian:
 
     def __init__(
         self,
-        pairs: ArrayLike,
-        fields: ArrayLike,
+        pairs: Numbers,
+        fields: Numbers,
         constant: float | int = 0.0,
         *,
         beta: float | int = 1.0,
@@ -81,8 +80,8 @@ class SpinHamiltonian:
     @classmethod
     def from_quadratic(
         cls,
-        matrix: ArrayLike,
-        fields: ArrayLike,
+        matrix: Numbers,
+        fields: Numbers,
         constant: float | int = 0.0,
         *,
         beta: float | int = 1.0,
@@ -111,8 +110,8 @@ class SpinHamiltonian:
         """The number of spins n."""
         return self.fields.size
 
-    def energy(self, x: ArrayLike) -> np.ndarray:
-        """H(x) of configurations [..., n], shape [...]. Raises `UsageError` for values outside the convention.
+    def energy(self, x: Numbers) -> np.ndarray:
+        """H(x) of configurations [..., n], shape [...]; `UsageError` for values outside the convention.
 
         >>> SpinHamiltonian([[0.0, 0.5], [0.5, 0.0]], [0.1, 0.0]).energy([[1, 1], [1, -1]]).tolist()
         [-0.6, 0.4]
@@ -205,7 +204,7 @@ class SpinHamiltonian:
         return self._states(0, 1 << self.size)
 
     def _energy(self, x: np.ndarray) -> np.ndarray:
-        return self.constant - x @ self.fields - 0.5 * np.sum((x @ self.pairs) * x, axis=-1)
+        return np.asarray(self.constant - x @ self.fields - 0.5 * np.sum((x @ self.pairs) * x, axis=-1))
 
     def _states(self, start: int, stop: int) -> np.ndarray:
         bits = ((np.arange(start, stop)[:, None] >> np.arange(self.size)) & 1).astype(np.float64)
@@ -221,7 +220,7 @@ class SpinHamiltonian:
     def _check_size(self) -> None:
         if self.size > _MOST_SPINS:
             raise UsageError(
-                f"The exact sum takes at most {_MOST_SPINS} visibles, but there are {self.size}: 2^{self.size} "
+                f"The exact sum takes at most {_MOST_SPINS} visibles, not {self.size}: 2^{self.size} "
                 f"states, whose energies alone would fill {8 * 2.0**self.size / 2**30:.3g} GiB. "
                 "Sample the spin Hamiltonian instead."
             )

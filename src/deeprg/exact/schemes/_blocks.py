@@ -9,7 +9,13 @@ from ._arrays import namespace
 from ._known import known_values, square_log_partition, triangular_log_partition
 from ._scheme import Scheme
 
-__all__ = ["TriangleMoments", "majority_square", "niemeijer_van_leeuwen", "plaquette_mean", "triangle_moments"]
+__all__ = [
+    "TriangleMoments",
+    "majority_square",
+    "niemeijer_van_leeuwen",
+    "plaquette_mean",
+    "triangle_moments",
+]
 
 
 class TriangleMoments(NamedTuple):
@@ -75,9 +81,7 @@ def niemeijer_van_leeuwen(order: int = 1) -> Scheme:
     0.335614
     """
     if order not in (1, 2):
-        raise UsageError(
-            f"order = {order} does not exist for 'niemeijer-van-leeuwen'; its cumulants are known to order 1 and 2."
-        )
+        raise UsageError(f"order = {order} does not exist for 'niemeijer-van-leeuwen'; choose 1 or 2.")
     return _triangular(order)
 
 
@@ -87,13 +91,13 @@ def _triangular(order: int) -> Scheme:
         return 2 * triangle_moments(couplings).mean ** 2 * couplings
 
     def second(couplings: Any) -> Any:
-        k, l, m = couplings[0], couplings[1], couplings[2]
+        k, near, far = couplings[0], couplings[1], couplings[2]
         a, b = triangle_moments(k)
         square = a * a
         return namespace(couplings).stack(
             [
-                2 * square * k + 4 * square * (1 + b - 2 * square) * k * k + 3 * square * l + 2 * square * m,
-                square * (1 + 7 * b - 8 * square) * k * k + square * m,
+                2 * square * k + 4 * square * (1 + b - 2 * square) * k * k + square * (3 * near + 2 * far),
+                square * (1 + 7 * b - 8 * square) * k * k + square * far,
                 4 * square * (b - square) * k * k,
             ]
         )

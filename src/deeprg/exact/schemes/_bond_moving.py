@@ -17,9 +17,7 @@ _LATTICES = {1: "chain", 2: "square", 3: "cubic"}
 
 
 @functools.lru_cache(maxsize=256)
-def migdal_kadanoff(
-    dimension: float | int = 2, scale: float | int = 2, states: int = 2
-) -> Scheme:
+def migdal_kadanoff(dimension: float | int = 2, scale: float | int = 2, states: int = 2) -> Scheme:
     """Bonds of a hypercubic block are moved onto its edges, then the edges are decimated.
 
     K' = D_b(b^(d-1) K), where D_b sums the inner spins of b bonds in a row: tanh D_b(K) = tanh^b K for Ising
@@ -38,7 +36,7 @@ def migdal_kadanoff(
 
     >>> cube = migdal_kadanoff(dimension=3)
     >>> float(cube([0.1])[0]).__round__(6)
-    0.074703
+    0.145377
     """
     if not 1 <= dimension < 64:
         raise UsageError(f"dimension = {dimension} must be at least 1 (and below 64).")
@@ -62,7 +60,8 @@ def migdal_kadanoff(
     exact = {1: chain_log_partition, 2: square_log_partition}.get(dimension)  # pyright: ignore
     inner = "K" if dimension == 1 else f"{strength:g} K"
     if states > 2:
-        formula = f"K' = ln[(1 + {states - 1} r)/(1 - r)], r = [(e^k - 1)/(e^k + {states - 1})]^{scale:g}, k = {inner}"
+        ratio = f"r = [(e^k - 1)/(e^k + {states - 1})]^{scale:g}, k = {inner}"
+        formula = f"K' = ln[(1 + {states - 1} r)/(1 - r)], {ratio}"
     elif scale == 2:
         formula = f"K' = 1/2 ln cosh {2 * strength:g}K"
     else:

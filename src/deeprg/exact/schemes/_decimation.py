@@ -97,7 +97,7 @@ def decimate_square(coupling: Any) -> SquareDecimation:
         UsageError: what is no number, or NaN.
 
     >>> [round(float(value), 6) for value in decimate_square(0.4)]
-    [0.236652, 0.118326, -0.027162, 0.956962]
+    [0.236702, 0.118351, -0.027026, 0.956875]
     """
     k = real("coupling", coupling)
     two, four = log_cosh(2 * k), log_cosh(4 * k)
@@ -116,28 +116,29 @@ def decimate_potts_chain(coupling: Any, states: float | int, scale: float | int 
 
     >>> k, c = decimate_potts_chain(1.0, states=3)
     >>> round(float(k), 6), round(float(c), 6)
-    (0.313513, 1.862994)
+    (0.37755, 1.861995)
     """
     k = real("coupling", coupling)
     xp = namespace(k)
     inside = (k != 0) & (xp.abs(k) < _COLD)
     safe = xp.where(inside, k, 1.0)
     size = xp.abs(safe)
-    # ln |e^K - 1| and ln(e^K + q - 1), from exponentials that do not overflow
-    rest = math.log(states - 1) if states > 1 else -math.inf
-    top = xp.maximum(safe, 0.0) + xp.log(-xp.expm1(-size))
-    power = scale * (top - xp.logaddexp(safe, rest))
-    sign = xp.sign(safe) if scale % 2 != 0 else 1.0
-    ratio = sign * xp.exp(power)
-    less = xp.where(safe > 0, xp.log(-xp.expm1(xp.where(safe > 0, power, -1.0))), xp.log1p(-ratio))
-    image = xp.where(inside, xp.log1p((states - 1) * ratio) - less, xp.where(k > 0, k - math.log(scale), 0.0))
-    cold = math.log(scale * states) - k
-    constant = scale * xp.logaddexp(k, rest) + xp.where(inside, less, xp.where(k > 0, cold, 0.0))
+    small = xp.exp(-size)
+    # x = b ln(|e^K - 1|/(e^K + q - 1)), each divided by the larger exponential
+    top = xp.where(size < 0.5, xp.log(-xp.expm1(-size)), xp.log1p(-xp.minimum(small, 0.75)))
+    bottom = xp.where(safe > 0, xp.log1p((states - 1) * small), xp.log(states - 1 + small))
+    power = scale * (top - bottom)
+    sign = xp.sign(safe) if scale % 2 != 0 else xp.ones_like(safe)
+    less = xp.where(sign > 0, xp.log(-xp.expm1(power)), xp.log1p(xp.exp(power)))
+    image = xp.log1p((states - 1) * sign * xp.exp(power)) - less
+    image = xp.where(inside, image, xp.where(k > 0, k - math.log(scale), 0.0))
+    less = xp.where(inside, less, xp.where(k > 0, math.log(scale * states) - k, 0.0))
+    constant = scale * xp.logaddexp(k, math.log(states - 1) + xp.zeros_like(k)) + less
     return image, constant - math.log(states)
 
 
 def decimate_ising_chain(coupling: Any, scale: float | int = 2) -> tuple[Any, Any]:
-    """K' and the constant of a row of b Ising bonds K whose b - 1 inner spins are summed, without field. Exact.
+    """K' and the constant of a row of b Ising bonds K whose b - 1 inner spins are summed; no field.
 
     tanh K' = tanh^b K;  c = b ln(2 cosh K) - ln 2 + 1/2 ln(1 - tanh^(2b) K): the Potts chain of two states
     and the coupling 2K.
@@ -147,5 +148,8 @@ def decimate_ising_chain(coupling: Any, scale: float | int = 2) -> tuple[Any, An
     (0.08507, True)
     """
     k = real("coupling", coupling)
-    image, constant = decimate_potts_chain(2 * k, 2, scale)
-    return image / 2, constant - scale * k + image / 2
+    xp = namespace(k)
+    size = xp.abs(k)
+    image, constant = decimate_potts_chain(2 * size, 2, scale)
+    sign = xp.sign(k) if scale % 2 != 0 else 1.0
+    return sign * image / 2, constant - scale * size + image / 2

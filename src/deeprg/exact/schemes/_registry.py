@@ -45,7 +45,7 @@ def find_scheme(scheme: str | Scheme, order: int | None = None) -> Scheme:
         return found
     if not found.orders:
         raise UsageError(
-            f"order = {order} was asked of '{found.name}', which is no expansion and has no order; leave it out."
+            f"order = {order} was asked of '{found.name}', which is no expansion; leave the order out."
         )
     if order not in found.orders:
         known = " and ".join(map(str, found.orders))

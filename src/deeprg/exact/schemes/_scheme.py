@@ -24,8 +24,8 @@ class Scheme:
     - `magnetic`: couplings -> dh'/dh at h = 0, or None. `constant`: couplings -> what one step adds to
       ln Z per site of the lattice before the step, or None.
     - `cold`: the recursion in w = exp(-2K), for a scheme whose fixed point is K = infinity.
-    - `exact`: critical_coupling, y_t, nu, y_h, eta of the infinite lattice, where known. `log_partition`:
-      K -> the exact ln Z per site, or None.
+    - `exact`: critical_coupling and exponents (`known_values`) of the infinite lattice, where known.
+      `log_partition`: K -> the exact ln Z per site, or None.
 
     >>> from deeprg.exact.schemes import SCHEMES
     >>> scheme = SCHEMES["wilson"]
@@ -77,4 +77,8 @@ class Scheme:
 
 def _count(scheme: Scheme) -> str:
     names = ", ".join(scheme.couplings)
-    return f"one coupling ({names})" if len(scheme.couplings) == 1 else f"{len(scheme.couplings)} couplings ({names})"
+    return (
+        f"one coupling ({names})"
+        if len(scheme.couplings) == 1
+        else f"{len(scheme.couplings)} couplings ({names})"
+    )

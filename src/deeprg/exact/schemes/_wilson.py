@@ -25,8 +25,8 @@ def wilson() -> Scheme:
     """
 
     def recursion(couplings: Any) -> Any:
-        k, l = couplings[0], couplings[1]
-        return namespace(couplings).stack([2 * k * k + l, k * k])
+        k, diagonal = couplings[0], couplings[1]
+        return namespace(couplings).stack([2 * k * k + diagonal, k * k])
 
     return Scheme(
         name="wilson",

@@ -213,7 +213,9 @@ def _checked(
         seen, counts = np.unique(found, return_counts=True)
         listing = ", ".join(f"{v:.6g} ({n} times)" for v, n in list(zip(seen * 1.0, counts, strict=True))[:6])
         more = f" and {len(seen) - 6} other values" if len(seen) > 6 else ""
-        hint = " With zero_one=True 0 means -1." if set(seen.tolist()) <= {0, 1} and not zero_one else ""
+        hint = (
+            " With zero_one (--zero-one) 0 means -1." if set(seen.tolist()) <= {0, 1} and not zero_one else ""
+        )
         raise UsageError(
             f"{where}: found {listing}{more}, but the model knows {', '.join(map(str, values))} only.{hint}"
         )

@@ -1,6 +1,8 @@
 """The law that every sampler keeps, and the checks that they share."""
 
 import abc
+import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
@@ -17,6 +19,7 @@ __all__ = [
     "Start",
     "State",
     "checked_chains",
+    "entropy",
     "fixed_shape",
     "ordered_chains",
     "over_chains",
@@ -101,18 +104,40 @@ def whole_lattice(share: np.ndarray) -> int:
     return max(round(1 / float(np.mean(share))), 1)
 
 
-def over_chains(call: Callable[[slice], Any], chains: int, threads: int) -> list[Any]:
-    """The results of `call` on slices that divide the chains among threads.
+def entropy(hamiltonians: Sequence[AbstractHamiltonian], *numbers: int) -> np.random.SeedSequence:
+    """A seed of its own for the given Hamiltonians and numbers (seed, purpose, block …).
 
-    >>> over_chains(lambda part: (part.start, part.stop), chains=5, threads=2)
+    >>> from deeprg.hamiltonians import Ising
+    >>> from deeprg.lattice import Lattice
+    >>> one, two = (entropy([Ising(Lattice((4, 4)), temperature=t)], 0, 1) for t in (2.0, 2.5))
+    >>> bool(one.generate_state(1)[0] == two.generate_state(1)[0])
+    False
+    """
+    text = "\n".join(h.describe() for h in hamiltonians)
+    words = np.frombuffer(hashlib.sha256(text.encode()).digest()[:16], np.uint32)
+    return np.random.SeedSequence([*(n % 2**32 for n in numbers), *words.tolist()])
+
+
+def over_chains(call: Callable[[slice], Any], chains: int, threads: int) -> tuple[list[Any], float]:
+    """The results of `call` on slices that divide the chains among threads, and the processor time in all.
+
+    >>> over_chains(lambda part: (part.start, part.stop), chains=5, threads=2)[0]
     [(0, 3), (3, 5)]
     """
+
+    def timed(part: slice) -> tuple[Any, float]:
+        begun = time.thread_time()  # waiting for a core or for Python is not sampling
+        result = call(part)
+        return result, time.thread_time() - begun
+
     size = -(-chains // min(threads, chains))
     parts = [slice(first, min(first + size, chains)) for first in range(0, chains, size)]
     if len(parts) == 1:
-        return [call(parts[0])]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(call, parts))
+        done = [timed(parts[0])]
+    else:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            done = list(pool.map(timed, parts))
+    return [result for result, _ in done], sum(seconds for _, seconds in done)
 
 
 def fixed_shape(hamiltonians: Sequence[AbstractHamiltonian]) -> tuple[int, ...]:

@@ -58,4 +58,10 @@ def choose_algorithm(hamiltonians: Sequence[AbstractHamiltonian]) -> Choice:
             "heat-bath",
             "frustrated couplings: clusters percolate too early (a grid of temperatures would be tempered)",
         )
+    if isinstance(first, Potts) and first.states > 4 and first.lattice.ndim == 2:
+        return Choice(
+            "swendsen-wang",
+            "all clusters at once; but beyond 4 states the transition is of first order, and near it no "
+            "algorithm here crosses between the phases on a large lattice",
+        )
     return Choice("wolff", "single clusters hardly slow down at the critical point and are fast off it")

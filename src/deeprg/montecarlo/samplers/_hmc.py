@@ -13,7 +13,17 @@ from jaxtyping import Array, PRNGKeyArray
 from deeprg.hamiltonians import XY, AbstractHamiltonian, ContinuousDual, GaussianField, Phi4
 from deeprg.runs.errors import NumericalError, UsageError
 
-from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, fixed_shape, ordered_chains
+from ._base import (
+    AbstractSampler,
+    Draws,
+    Info,
+    Start,
+    State,
+    checked_chains,
+    entropy,
+    fixed_shape,
+    ordered_chains,
+)
 
 __all__ = ["HMC", "NUTS"]
 
@@ -40,7 +50,7 @@ class _HamiltonianSampler(AbstractSampler):
 
     def start(self, *, seed: int, order: Start) -> State:
         """Normal noise, or a constant field."""
-        rng = np.random.default_rng([seed, 4])
+        rng = np.random.default_rng(entropy(self.hamiltonians, seed, 5))
         dtype = jnp.result_type(float)
         shape = (1, self.chains, *self.shape)
         ordered = ordered_chains(order, self.chains).reshape(1, -1, *(1 for _ in self.shape))
@@ -59,7 +69,7 @@ class _HamiltonianSampler(AbstractSampler):
         start, update, final = dual_averaging_adaptation(self.target)
         averaging = start(float(state["step_size"][0]))
         positions = jnp.asarray(state["configurations"][0])
-        key = _key(seed, -1)
+        key = self._key(seed, -1)
         acceptance = np.zeros(1)
         for step in range(max(updates, 1)):
             positions, totals = self._advance(
@@ -76,11 +86,12 @@ class _HamiltonianSampler(AbstractSampler):
 
     def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
         """See `AbstractSampler.run`."""
-        key = _key(seed, block)
+        key = self._key(seed, block)
         positions = jnp.asarray(state["configurations"][0])
         step_size = jnp.asarray(state["step_size"][0])
         totals = np.zeros(3)
         kept = []
+        jax.block_until_ready(self._advance(key, positions, step_size, 0))  # compiled now
         begun = time.perf_counter()
         for draw in range(draws):
             positions, some = self._advance(jax.random.fold_in(key, draw), positions, step_size, thin)
@@ -113,6 +124,9 @@ class _HamiltonianSampler(AbstractSampler):
             hamiltonian=self.hamiltonians[0],
             nuts=self.name == "nuts",
         )
+
+    def _key(self, seed: int, block: int) -> PRNGKeyArray:
+        return jax.random.key(entropy(self.hamiltonians, seed, 4, block).generate_state(1)[0])
 
     def _check(self, positions: Array) -> None:
         if not bool(jnp.isfinite(positions).all()):
@@ -163,10 +177,6 @@ class NUTS(_HamiltonianSampler):
 
     name = "nuts"
     target = 0.8
-
-
-def _key(seed: int, block: int) -> PRNGKeyArray:
-    return jax.random.key(np.random.SeedSequence([seed, 4, block % 2**32]).generate_state(1)[0])
 
 
 @functools.partial(jax.jit, static_argnames=("hamiltonian", "nuts"))

@@ -13,7 +13,17 @@ from jaxtyping import Array, PRNGKeyArray
 from deeprg.hamiltonians import XY, AbstractHamiltonian, Potts
 from deeprg.runs.errors import UsageError
 
-from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, fixed_shape, ordered_chains
+from ._base import (
+    AbstractSampler,
+    Draws,
+    Info,
+    Start,
+    State,
+    checked_chains,
+    entropy,
+    fixed_shape,
+    ordered_chains,
+)
 from ._colouring import colour_classes
 from ._local_rules import Rule, parameters_of, rule_for
 
@@ -32,11 +42,11 @@ class _LocalSampler(AbstractSampler):
         self.hamiltonians = tuple(hamiltonians)
         self.chains = checked_chains(chains)
         self.shape = fixed_shape(self.hamiltonians)
-        rule = rule_for(self.hamiltonians[0], self.name)
+        rule = rule_for(self.hamiltonians[0], "heat-bath" if self.name == "heat-bath" else "metropolis")
         if rule is None:
             raise UsageError(
                 f"There is no {self.name} for {type(self.hamiltonians[0]).__name__}. "
-                f"{_ALTERNATIVE[self.name]}"
+                f"{_ALTERNATIVE.get(self.name, _NO_SITE_MOVES)}"
             )
         self.rule = rule
         self.neighbours, self.parameters = parameters_of(self.hamiltonians)
@@ -45,7 +55,7 @@ class _LocalSampler(AbstractSampler):
     def start(self, *, seed: int, order: Start) -> State:
         """All spins equal, or drawn at random."""
         first, count = self.hamiltonians[0], len(self.hamiltonians)
-        rng = np.random.default_rng([seed, 1])
+        rng = np.random.default_rng(entropy(self.hamiltonians, seed, 1))
         shape = (count, self.chains, *self.shape)
         if isinstance(first, Potts):
             hot, cold = rng.integers(0, first.states, shape, np.int8), np.zeros(shape, np.int8)
@@ -83,11 +93,13 @@ class _LocalSampler(AbstractSampler):
 
     def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
         """See `AbstractSampler.run`."""
-        key = jax.random.key(np.random.SeedSequence([seed, 2, block % 2**32]).generate_state(1)[0])
+        key = jax.random.key(entropy(self.hamiltonians, seed, 2, block).generate_state(1)[0])
         count, size = len(self.hamiltonians), int(np.prod(self.shape))
         values = _to_sites(state["configurations"], count, self.chains, size, self.rule)
         parameters = self._parameters(state)
         kept, moved = [], jnp.zeros((count,), jnp.float32)
+        ready = _sweeps(key, values, np.int32(0), self._tables, parameters, rule=self.rule)  # compiled now
+        jax.block_until_ready((ready, _to_grid(values, self.shape, rule=self.rule)))
         begun = time.perf_counter()
         for draw in range(draws):
             values, some = _sweeps(
@@ -167,8 +179,8 @@ class HeatBath(_LocalSampler):
     name = "heat-bath"
 
 
+_NO_SITE_MOVES = "Dimers have the algorithm 'worm'."
 _ALTERNATIVE = {
-    "metropolis": "Dimers have the algorithm 'worm'.",
     "heat-bath": "Take 'metropolis', or a cluster algorithm or 'hmc' for continuous fields.",
 }
 

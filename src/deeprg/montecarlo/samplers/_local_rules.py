@@ -68,8 +68,10 @@ def _ising_metropolis(key, own, around, parameters):
 
 
 def _ising_heat_bath(key, own, around, parameters):
-    up = below(key, jax.nn.sigmoid(2 * _ising_field(around, parameters)))
-    new = jnp.where(up, jnp.int8(1), jnp.int8(-1))
+    field = _ising_field(around, parameters)
+    likely = jnp.where(field >= 0, jnp.int8(1), jnp.int8(-1))
+    # the smaller of the two probabilities keeps its digits
+    new = jnp.where(below(key, jax.nn.sigmoid(-2 * jnp.abs(field))), -likely, likely)
     return new, new != own
 
 
@@ -87,8 +89,8 @@ def _potts_metropolis(states):
     def update(key, own, around, parameters):
         pick, accept = jax.random.split(key)
         # another state, all of them equally likely
-        step = jax.random.randint(pick, own.shape, 1, states, jnp.int8)
-        new = (own + step) % jnp.int8(states)
+        step = jax.random.randint(pick, own.shape, 1, states, jnp.int32)
+        new = ((own.astype(jnp.int32) + step) % states).astype(jnp.int8)
         gain = _equal_weight(new, around, parameters) - _equal_weight(own, around, parameters)
         moved = below(accept, _LAZY * jnp.exp(jnp.minimum(gain, 0)))
         return jnp.where(moved, new, own), moved
@@ -183,6 +185,10 @@ def parameters_of(hamiltonians: tuple[AbstractHamiltonian, ...]) -> tuple[np.nda
     first = hamiltonians[0]
     if isinstance(first, Phi4 | GaussianField):
         neighbours = first.lattice.neighbours().astype(np.int32)
+        # a bond from a site to itself (an extent of 1) is a constant
+        neighbours = neighbours[
+            :, [bool((column != np.arange(len(column))).any()) for column in neighbours.T]
+        ]
         half = [0.5 if isinstance(h, GaussianField) else 1.0 for h in hamiltonians]
         quartic = [h.quartic if isinstance(h, Phi4) else 0.0 for h in hamiltonians]
         mass = [f * getattr(h, "mass_squared") for f, h in zip(half, hamiltonians, strict=True)]  # noqa: B009

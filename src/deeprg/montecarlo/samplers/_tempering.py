@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 from deeprg.hamiltonians import AbstractHamiltonian
 from deeprg.runs.errors import UsageError
 
-from ._base import Draws, Start, State
+from ._base import Draws, Start, State, entropy
 from ._local import Metropolis, _sweeps, _to_grid, _to_sites
 from ._local_rules import Rule
 
@@ -46,7 +46,12 @@ class Tempering(Metropolis):
 
     def __init__(self, hamiltonians: Sequence[AbstractHamiltonian], chains: int):
         temperatures = [getattr(h, "temperature", None) for h in hamiltonians]
-        if len(temperatures) < 2 or any(t is None for t in temperatures):
+        if any(t is None for t in temperatures):
+            raise UsageError(
+                f"{type(hamiltonians[0]).__name__} has no temperature to exchange. Take 'metropolis', 'nuts' "
+                "or, for phi^4, 'embedded-wolff'."
+            )
+        if len(temperatures) < 2:
             raise UsageError(
                 "Tempering exchanges configurations between temperatures: give a grid of two or more, for "
                 "example --temperature 1.0:2.0:0.1, or take 'metropolis'."
@@ -63,7 +68,7 @@ class Tempering(Metropolis):
 
     def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
         """See `AbstractSampler.run`."""
-        key = jax.random.key(np.random.SeedSequence([seed, 3, block % 2**32]).generate_state(1)[0])
+        key = jax.random.key(entropy(self.hamiltonians, seed, 3, block).generate_state(1)[0])
         count, size = len(self.hamiltonians), int(np.prod(self.shape))
         values = _to_sites(state["configurations"], count, self.chains, size, self.rule)
         walker = jnp.asarray(state["walker"])

@@ -1,7 +1,6 @@
 """A worm update for dimer coverings: two monomers, one of which walks until they meet again."""
 
 import math
-import time
 import typing
 from collections.abc import Sequence
 
@@ -119,9 +118,8 @@ class WormSampler(AbstractSampler):
                 kept[draw, part] = coverings[part]
             return steps
 
-        begun = time.perf_counter()
-        steps = sum(over_chains(update, self.chains, self.threads))
-        seconds = time.perf_counter() - begun
+        parts, seconds = over_chains(update, self.chains, self.threads)
+        steps = sum(parts)
         updates = float(draws * thin * self.chains)
         configurations = kept.reshape(draws, 1, self.chains, *self.shape)
         info = {

@@ -1,0 +1,179 @@
+"""The verbs of `deeprg rg`: numbers, tables, figures, and what is refused."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from deeprg.cli._rg_marginalise import read_machine
+from deeprg.exact.layered import GaussianMachine
+from deeprg.exact.schemes import SCHEMES
+
+MACHINE = {
+    "couplings": [[[0.5, 0.1], [0.3, 0.2], [0.0, -0.4]], [[0.6], [0.1]]],
+    "biases": [[0.1, 0.0], [0.2]],
+    "visible_bias": [0.0, 0.3, -0.1],
+    "precisions": [[[1.2, 0.1], [0.1, 1.0]], [[1.5]]],
+    "beta": 0.7,
+}
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_flow_of_every_scheme(cli, name):
+    document = cli("rg", "flow", name, "--json").json
+    assert {"fixed_point", "eigenvalues", "exponents", "critical_coupling", "exact"} <= document.keys()
+    assert document["scheme"] == name
+    assert len(document["fixed_point"]) == len(document["couplings"]) == len(document["eigenvalues"])
+    assert document["exponents"]["y_t"] == pytest.approx(
+        math.log(document["eigenvalues"][0]) / math.log(document["scale"])
+    )
+    if name == "decimation-1d":
+        assert document["fixed_point"] == [None]
+        assert document["at_infinity"]
+        assert document["critical_coupling"] is None
+
+
+def test_numbers_of_the_second_order(cli):
+    document = cli("rg", "flow", "niemeijer-van-leeuwen", "--order", "2", "--json").json
+    assert document["order"] == 2
+    assert document["couplings"] == ["K", "L", "M"]
+    assert document["fixed_point"] == pytest.approx([0.278869, -0.014248, -0.015231], abs=5e-7)
+    assert document["critical_coupling"] == pytest.approx(0.257484, abs=5e-7)
+    assert document["exact"]["critical_coupling"] == pytest.approx(math.log(3) / 4)
+    assert document["exact"]["exponents"]["y_t"] == 1
+
+
+def test_flow_from_a_start(cli):
+    document = cli("rg", "flow", "wilson", "--start", "0.5,0.1", "--steps", "2", "--json").json
+    assert document["flow"] == [[0.5, 0.1], [0.6, 0.25], pytest.approx([0.97, 0.36])]
+    assert document["phase"] == "ordered"
+    default = cli("rg", "flow", "migdal-kadanoff", "--json").json
+    assert default["flow"][0] == pytest.approx([0.440687], abs=1e-6)
+    assert default["free_energy"]["exact"] == pytest.approx(0.929695, abs=1e-6)
+
+
+def test_the_table_has_the_exact_values_beside(cli):
+    answer = cli("rg", "flow", "migdal-kadanoff")
+    assert "K' = 1/2 ln cosh 4K" in answer.out
+    (row,) = [line.split() for line in answer.out.splitlines() if line.startswith("K_c")]
+    assert row[1:] == ["0.3046889", "0.4406868"]
+    assert "ends in the ordered phase" in answer.out
+    assert (
+        "next: deeprg rg flow niemeijer-van-leeuwen --order 2"
+        in cli("rg", "flow", "niemeijer-van-leeuwen").err
+    )
+    assert "∞" in cli("rg", "flow", "decimation-1d").out
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_figure_on_request(cli, tmp_path, ending):
+    path = tmp_path / f"flow.{ending}"
+    answer = cli("rg", "flow", "maris-kadanoff", "--out", path, "--json")
+    assert answer.json["figure"] == str(path)
+    assert path.read_bytes().startswith(b"\x89PNG" if ending == "png" else b"<?xml")
+
+
+BAD = {
+    "scheme": (["migdal-kadanof"], "Did you mean 'migdal-kadanoff'?"),
+    "order of no expansion": (["wilson", "--order", "2"], "leave the order out"),
+    "unknown order": (["niemeijer-van-leeuwen", "--order", "3"], "order 1 and 2"),
+    "half an order": (["niemeijer-van-leeuwen", "--order", "1.5"], "'1.5' is not a whole number"),
+    "short start": (["wilson", "--start", "0.4"], "2 couplings (K, L)"),
+    "no number": (["wilson", "--start", "a,b"], "such as 0.4,0"),
+    "steps": (["wilson", "--steps", "-1"], "must not be negative"),
+    "ending": (["wilson", "--out", "flow.pgn"], "Did you mean '.png'?"),
+    "folder": (["wilson", "--out", "/no/such/flow.png"], "cannot write"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_flow_is_refused(cli, arguments, message):
+    answer = cli("rg", "flow", *arguments)
+    assert answer.code == 2, answer.err
+    assert message in answer.err
+    assert answer.err.startswith("error:")
+    assert not answer.out
+
+
+@pytest.fixture(params=["json", "npz"])
+def model(request, tmp_path):
+    path = tmp_path / f"machine.{request.param}"
+    if request.param == "json":
+        path.write_text(json.dumps(MACHINE))
+    else:
+        arrays = {
+            f"{name}_{layer}": np.array(values)
+            for name in ("couplings", "biases", "precisions")
+            for layer, values in enumerate(MACHINE[name], 1)
+        }
+        np.savez(path, **arrays, visible_bias=MACHINE["visible_bias"], beta=MACHINE["beta"], spins="pm")
+    return path
+
+
+def test_marginalise_both_kinds_of_file(cli, model):
+    document = cli("rg", "marginalise", model, "--json").json
+    machine = GaussianMachine.from_dict(MACHINE)
+    spins = machine.spin_hamiltonian()
+    assert [step["layer"] for step in document["steps"]] == [2, 1]
+    assert document["sizes"] == [3, 2, 1]
+    np.testing.assert_allclose(document["effective"]["pairs"], spins.pairs, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(document["effective"]["fields"], spins.fields, rtol=0, atol=1e-12)
+    assert document["log_partition"] == pytest.approx(machine.log_partition, abs=1e-12)
+    step = document["steps"][0]
+    np.testing.assert_allclose(step["after"]["precisions"][0], machine.step().after.precisions[0], atol=1e-15)
+    assert step["smallest_eigenvalue"] == pytest.approx(1.5)
+
+
+def test_marginalise_prints_the_couplings_of_each_step(cli, model):
+    out = cli("rg", "marginalise", model).out
+    for text in ("y_2", "y_1", "precision of y_1", "bias of y_1", "pair couplings J", "ln Z"):
+        assert text in out
+
+
+def test_large_machines_are_summarised(cli, tmp_path):
+    path = tmp_path / "large.npz"
+    np.savez(path, couplings_1=0.01 * np.ones((24, 8)))
+    answer = cli("rg", "marginalise", path)
+    assert "24 x 24, root mean square" in answer.out
+    assert answer.out.rstrip().endswith("—")  # too many spins to sum
+    assert cli("rg", "marginalise", path, "--json").json["log_partition"] is None
+
+
+def test_a_machine_that_does_not_exist_names_its_layer(cli, tmp_path):
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps({"couplings": [[[0.5]], [[2.0]]]}))
+    answer = cli("rg", "marginalise", path)
+    assert answer.code == 3
+    assert "layer 1" in answer.err
+
+
+def _write(path, text):
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "missing.json", "cannot read"),
+        (lambda folder: folder / "missing.npz", "cannot read"),
+        (lambda folder: _write(folder / "m.txt", "{}"), "'.txt'"),
+        (lambda folder: _write(folder / "m.json", "[1]"), "no JSON object"),
+        (lambda folder: _write(folder / "m.json", "{"), "not valid JSON"),
+        (lambda folder: _write(folder / "m.json", '{"weights": [[[1]]]}'), "unknown: weights"),
+        (lambda folder: _write(folder / "m.json", '{"couplings": [[["a"]]]}'), "describes no machine"),
+        (lambda folder: _write(folder / "m.npz", "text"), "no .npz archive"),
+    ],
+)
+def test_bad_models_are_refused(cli, tmp_path, make, message):
+    answer = cli("rg", "marginalise", make(tmp_path))
+    assert answer.code == 2, answer.err
+    assert message in answer.err
+
+
+def test_layers_are_numbered_without_gaps(tmp_path):
+    path = tmp_path / "m.npz"
+    np.savez(path, couplings_1=[[0.5]], couplings_3=[[0.5]])
+    with pytest.raises(ValueError, match="without gaps"):
+        read_machine(path)
