@@ -1,13 +1,13 @@
 """`deeprg list`: the names that a configuration can use, and the runs."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import Parameter
 
 __all__ = ["list_all"]
 
-KINDS = (
+Kind = Literal[
     "models",
     "algorithms",
     "hamiltonians",
@@ -17,23 +17,13 @@ KINDS = (
     "priors",
     "coarse-grainings",
     "runs",
-)
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def list_all(
     kind: Annotated[
-        Literal[
-            "models",
-            "algorithms",
-            "hamiltonians",
-            "presets",
-            "layouts",
-            "bijectors",
-            "priors",
-            "coarse-grainings",
-            "runs",
-        ]
-        | None,
+        Kind | None,
         Parameter(help="one kind only"),
     ] = None,
     *,

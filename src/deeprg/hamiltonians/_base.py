@@ -2,6 +2,7 @@
 
 import abc
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -27,6 +28,8 @@ class AbstractHamiltonian(eqx.Module):
     - `observables(x)`: the scalars without `structure_factor_min`, and the correlator `correlation`;
     - `describe()`: the formula and its parameters in one line.
     """
+
+    thermal_scalars: ClassVar[bool] = False  # whether a scalar, at a given x, depends on the temperature
 
     lattice: eqx.AbstractVar[Lattice]
 

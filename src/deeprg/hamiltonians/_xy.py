@@ -1,6 +1,7 @@
 """Planar spins."""
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -25,6 +26,8 @@ class XY(AbstractHamiltonian):
     >>> float(XY(Lattice((4, 4)), temperature=0.5).energy(jnp.zeros((4, 4))))
     -64.0
     """
+
+    thermal_scalars: ClassVar[bool] = True  # the helicity modulus has 1/T
 
     lattice: Lattice = eqx.field(static=True)
     temperature: float = eqx.field(static=True)

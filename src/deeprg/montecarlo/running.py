@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deeprg.hamiltonians import XY, AbstractHamiltonian
+from deeprg.hamiltonians import AbstractHamiltonian
 from deeprg.montecarlo.ensembles import Ensemble
 from deeprg.montecarlo.measurement import measure
 from deeprg.montecarlo.samplers import Draws, State
 from deeprg.montecarlo.simulation import Group, Simulation
-from deeprg.runs.config import difference, show
 from deeprg.runs.errors import UsageError
 
 __all__ = ["SimulationProgress", "simulate"]
@@ -77,7 +76,9 @@ def simulate(
                     if ensemble.blocks_done[where] > block.number:
                         continue  # a batched block that was cut short: this temperature has it already
                     fields = block.drawn.configurations[:, row]
-                    series = measure(_measuring(hamiltonians, where), fields)
+                    # one program for all temperatures where the scalars, in units of J, do not know T
+                    own = hamiltonians[where if hamiltonians[0].thermal_scalars else 0]
+                    series = measure(own, fields)
                     info = {name: float(values[row]) for name, values in block.drawn.info.items()}
                     ensemble.append(
                         where,
@@ -111,7 +112,8 @@ def _opened(
             settings = ensemble.provenance["settings"]
             if "samples" not in settings:
                 raise UsageError(f"'{path}' was not made by a simulation, so there is nothing to continue.")
-            _check_same(path, settings, simulation.to_dict())
+            grown = {name: settings[name] for name in ("samples", "block")}  # the only ones that may differ
+            ensemble.check_same(settings={**simulation.to_dict(), **grown})
             if simulation.draws < ensemble.draws:
                 raise UsageError(
                     f"'{path}' is planned for {ensemble.draws} draws per chain, more than {simulation.draws}."
@@ -146,25 +148,6 @@ def _opened(
         describe=[h.describe() for h in hamiltonians],
         reason=simulation.reason,
     )
-
-
-def _check_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Refuse to continue an ensemble with other settings; more samples are allowed."""
-    changes = {k: v for k, v in difference(old, new).items() if k not in ("samples", "block")}
-    if changes:
-        lines = [f"  {name}: {show(a)} -> {show(b)}" for name, (a, b) in changes.items()]
-        raise UsageError(
-            f"'{path}' belongs to another simulation:\n" + "\n".join(lines) + "\nWrite to another place, or "
-            "continue it with its own settings; only the number of samples may grow."
-        )
-
-
-def _measuring(hamiltonians: tuple[AbstractHamiltonian, ...], where: int) -> AbstractHamiltonian:
-    """The Hamiltonian whose scalars are taken: one for all temperatures, but not for XY (helicity modulus).
-
-    (Each Hamiltonian is a program of its own to compile; energies are in units of the coupling.)
-    """
-    return hamiltonians[where] if isinstance(hamiltonians[0], XY) else hamiltonians[0]
 
 
 def _stored(state: State, row: int, thin: int) -> dict[str, np.ndarray]:

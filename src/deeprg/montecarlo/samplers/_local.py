@@ -37,12 +37,13 @@ class _LocalSampler(AbstractSampler):
     """What Metropolis and heat bath share: a sweep goes through the sites colour by colour."""
 
     batched = True
+    moves: str  # of a site: metropolis or heat-bath
 
     def __init__(self, hamiltonians: Sequence[AbstractHamiltonian], chains: int):
         self.hamiltonians = tuple(hamiltonians)
         self.chains = checked_chains(chains)
         self.shape = fixed_shape(self.hamiltonians)
-        rule = rule_for(self.hamiltonians[0], "heat-bath" if self.name == "heat-bath" else "metropolis")
+        rule = rule_for(self.hamiltonians[0], self.moves)
         if rule is None:
             raise UsageError(
                 f"There is no {self.name} for {type(self.hamiltonians[0]).__name__}. "
@@ -158,7 +159,7 @@ class Metropolis(_LocalSampler):
     ((10, 1, 64, 8, 8), 0.9)
     """
 
-    name = "metropolis"
+    name = moves = "metropolis"
 
 
 class HeatBath(_LocalSampler):
@@ -176,7 +177,7 @@ class HeatBath(_LocalSampler):
     0.95
     """
 
-    name = "heat-bath"
+    name = moves = "heat-bath"
 
 
 _NO_SITE_MOVES = "Dimers have the algorithm 'worm'."
