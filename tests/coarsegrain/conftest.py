@@ -10,9 +10,13 @@ import pytest
 @pytest.fixture(scope="module", autouse=True)
 def quick_compilation(request):
     """Most of the time is compilation of code that runs once; a module that trains says `OPTIMISED`."""
-    jax.config.update("jax_disable_most_optimizations", not getattr(request.module, "OPTIMISED", False))
+    if getattr(request.module, "OPTIMISED", False):
+        yield
+        return
+    jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()  # functions compiled this way round differently: no later test may reuse them
 
 
 @pytest.fixture(scope="session")
