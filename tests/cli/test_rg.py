@@ -9,6 +9,7 @@ import pytest
 from deeprg.cli._rg_marginalise import read_machine
 from deeprg.exact.layered import GaussianMachine
 from deeprg.exact.schemes import SCHEMES
+from deeprg.report.scheme_figure import plot_scheme
 
 MACHINE = {
     "couplings": [[[0.5, 0.1], [0.3, 0.2], [0.0, -0.4]], [[0.6], [0.1]]],
@@ -53,6 +54,40 @@ def test_flow_from_a_start(cli):
     assert default["free_energy"]["exact"] == pytest.approx(0.929695, abs=1e-6)
 
 
+def test_dimension_and_scale(cli):
+    cube = cli("rg", "flow", "migdal-kadanoff", "--dimension", "3", "--json").json
+    assert (cube["lattice"], cube["dimension"], cube["scale"]) == ("cubic", 3, 2)
+    assert cube["fixed_point"] == pytest.approx([0.0652663], abs=5e-8)
+    assert cube["exponents"]["nu"] == pytest.approx(1.064817, abs=5e-7)
+    assert cube["exact"]["critical_coupling"] == pytest.approx(0.221654626)
+    near = cli("rg", "flow", "migdal-kadanoff", "--scale", "1.001", "--json").json
+    assert near["exponents"]["y_t"] == pytest.approx(0.75355, abs=5e-6)
+    assert near["free_energy"] is None
+    # no exact value: the flow starts below the scheme's own
+    fractal = cli("rg", "flow", "migdal-kadanoff", "--dimension", "2.5", "--json").json
+    assert fractal["flow"][0][0] == pytest.approx(0.9 * fractal["critical_coupling"])
+    assert fractal["phase"] == "disordered"
+    assert "tanh^3" in cli("rg", "flow", "decimation-1d", "--scale", "3").out
+
+
+def test_field_and_free_energy_that_a_scheme_lacks(cli):
+    answer = cli("rg", "flow", "maris-kadanoff")
+    document = cli("rg", "flow", "maris-kadanoff", "--json").json
+    assert document["magnetic_eigenvalue"] is None
+    assert document["exponents"]["y_h"] is None
+    assert f"y_h: {document['field_note']}." in answer.out
+    wilson = cli("rg", "flow", "wilson", "--json").json
+    assert wilson["magnetic_eigenvalue"] == pytest.approx(7 / 3)
+    assert wilson["free_energy"]["log_partition_per_site"] is None
+    assert wilson["free_energy"]["exact"] == pytest.approx(0.929695, abs=1e-6)
+    assert "diverges in the ordered phase" in cli("rg", "flow", "wilson").out
+    below = cli("rg", "flow", "wilson", "--start", "0.3,0", "--json").json
+    assert below["free_energy"]["error"] == pytest.approx(0.015673, abs=5e-7)
+    assert cli("rg", "flow", "migdal-kadanoff", "--json").json["magnetic_eigenvalue"] == pytest.approx(
+        3.67857
+    )
+
+
 def test_the_table_has_the_exact_values_beside(cli):
     answer = cli("rg", "flow", "migdal-kadanoff")
     assert "K' = 1/2 ln cosh 4K" in answer.out
@@ -74,6 +109,18 @@ def test_a_figure_on_request(cli, tmp_path, ending):
     assert path.read_bytes().startswith(b"\x89PNG" if ending == "png" else b"<?xml")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "start"), [("migdal-kadanoff", [0.9]), ("migdal-kadanoff", [-0.4]), ("wilson", [2.0, -3.0])]
+)
+def test_the_figure_shows_its_start(scheme, start):
+    ax = plot_scheme(scheme, start=start).axes[0]
+    low, high = ax.get_xlim()
+    assert low < start[0] < high
+    if len(start) > 1:
+        bottom, top = ax.get_ylim()
+        assert bottom < start[1] < top
+
+
 BAD = {
     "scheme": (["migdal-kadanof"], "Did you mean 'migdal-kadanoff'?"),
     "order of no expansion": (["wilson", "--order", "2"], "leave the order out"),
@@ -81,8 +128,24 @@ BAD = {
     "half an order": (["niemeijer-van-leeuwen", "--order", "1.5"], "'1.5' is not a whole number"),
     "short start": (["wilson", "--start", "0.4"], "2 couplings (K, L)"),
     "no number": (["wilson", "--start", "a,b"], "such as 0.4,0"),
+    "nan": (["migdal-kadanoff", "--start", "nan"], "not all finite"),
+    "infinity": (["migdal-kadanoff", "--start", "inf"], "not all finite"),
+    "long start": (["migdal-kadanoff", "--start", "0.1,0.2"], "one coupling (K)"),
+    "empty start": (["wilson", "--start", ""], "such as 0.4,0"),
+    "huge start": (["migdal-kadanoff", "--start", "1e300"], "beyond 1e+06"),
     "steps": (["wilson", "--steps", "-1"], "must not be negative"),
+    "too many steps": (["wilson", "--steps", "100000000"], "nor above 10000"),
+    "half a step": (["wilson", "--steps", "1.5"], "'1.5' is not a whole number"),
+    "dimension of wilson": (["wilson", "--dimension", "3"], "only migdal-kadanoff has a choice"),
+    "scale of wilson": (["wilson", "--scale", "2"], "fixed at 1.41421"),
+    "dimension of the chain": (["decimation-1d", "--dimension", "2"], "fixed at 1"),
+    "small dimension": (["migdal-kadanoff", "--dimension", "0.5"], "between 1 and 10"),
+    "no dimension": (["migdal-kadanoff", "--dimension", "nan"], "between 1 and 10"),
+    "no rescaling": (["migdal-kadanoff", "--scale", "1"], "the limit b -> 1"),
+    "infinite scale": (["migdal-kadanoff", "--scale", "inf"], "between 1.001"),
+    "no number as scale": (["migdal-kadanoff", "--scale", "two"], "two"),
     "ending": (["wilson", "--out", "flow.pgn"], "Did you mean '.png'?"),
+    "no ending": (["wilson", "--out", "flow"], "has no ending"),
     "folder": (["wilson", "--out", "/no/such/flow.png"], "cannot write"),
 }
 

@@ -14,7 +14,6 @@ from deeprg.exact.schemes import (
     Scheme,
     critical_coupling,
     exponents,
-    find_scheme,
     fixed_points,
     flow,
     free_energy,
@@ -28,6 +27,7 @@ from deeprg.runs.folder import SCHEMA_VERSION
 __all__ = ["flow_document", "flow_table", "run_flow"]
 
 _FORMATS = (".png", ".svg", ".pdf")
+_STEPS = 10_000  # rows of the printed table
 _EXPONENTS = {
     "y_t": "y_t = ln λ_1 / ln b",
     "nu": "ν = 1 / y_t",
@@ -38,18 +38,13 @@ _EXPONENTS = {
 }
 
 
-def run_flow(
-    name: str, *, order: int | None, start: str | None, steps: int, out: Path | None, json: bool
-) -> int:
+def run_flow(scheme: Scheme, *, start: str | None, steps: int, out: Path | None, json: bool) -> int:
     """`deeprg rg flow`: the numbers of a scheme, its flow, and a figure on request."""
-    scheme = find_scheme(name, order)
-    if steps < 0:
-        raise UsageError(f"--steps {steps} must not be negative.")
+    if not 0 <= steps <= _STEPS:
+        raise UsageError(f"--steps {steps} must not be negative, nor above {_STEPS}.")
     if out is not None and out.suffix.lower() not in _FORMATS:
-        raise UsageError(
-            f"--out {out} has the ending '{out.suffix}'.{nearest(out.suffix, _FORMATS)} "
-            f"A figure is written as {', '.join(_FORMATS)}."
-        )
+        ending = f"the ending '{out.suffix}'.{nearest(out.suffix, _FORMATS)}" if out.suffix else "no ending."
+        raise UsageError(f"--out {out} has {ending} A figure is written as {', '.join(_FORMATS)}.")
     begin = _start(scheme, start)
     document = flow_document(scheme, begin, steps)
     if out is not None:
@@ -85,6 +80,8 @@ def flow_document(scheme: Scheme, start: np.ndarray, steps: int) -> dict[str, An
         "at_infinity": not np.isfinite(linear.couplings).all(),
         "eigenvalues": _numbers(linear.eigenvalues),
         "jacobian": linear.jacobian.tolist(),
+        "magnetic_eigenvalue": linear.magnetic,
+        "field_note": scheme.field_note,
         "exponents": exponents(scheme).to_dict(),
         "critical_coupling": critical_coupling(scheme),
         "exact": {"critical_coupling": critical, "exponents": exact},
@@ -114,6 +111,8 @@ def flow_table(scheme: Scheme, document: Mapping[str, Any]) -> str:
     for number, value in enumerate(document["eigenvalues"], 1):
         thermal = scheme.scale ** known["y_t"] if number == 1 and "y_t" in known else None
         rows.append([f"eigenvalue λ_{number}", _text(value), _text(thermal)])
+    field = scheme.scale ** known["y_h"] if "y_h" in known else None
+    rows.append(["eigenvalue λ_h", _text(document["magnetic_eigenvalue"]), _text(field)])
     for key, label in _EXPONENTS.items():
         rows.append([label, _text(document["exponents"][key]), _text(known.get(key))])
     energy = document["free_energy"]
@@ -131,12 +130,16 @@ def flow_table(scheme: Scheme, document: Mapping[str, Any]) -> str:
     ]
     if document["at_infinity"]:
         head.append("The fixed point is at T = 0; its eigenvalue is that of exp(-2K).")
+    notes = [f"y_h: {scheme.field_note}."] if scheme.field_note else []
+    if energy is not None and energy["log_partition_per_site"] is None:
+        notes.append("ln Z / N: the sum of the constants diverges in the ordered phase.")
     steps = [
         [str(number), *(f"{value:.8g}" for value in point)] for number, point in enumerate(document["flow"])
     ]
     path = text_table(steps, header=["step", *scheme.couplings])
     body = text_table(rows, header=["", "scheme", "exact"])
-    return "\n".join(head) + f"\n\n{body}\n\n{path}\nends {_ENDS[document['phase']]}"
+    table = "\n".join([body, *notes])
+    return "\n".join(head) + f"\n\n{table}\n\n{path}\nends {_ENDS[document['phase']]}"
 
 
 _ENDS = {
@@ -147,9 +150,12 @@ _ENDS = {
 
 
 def _start(scheme: Scheme, text: str | None) -> np.ndarray:
-    """The couplings of --start; else the exact critical coupling on the axis, 1 where that is infinite."""
+    """The couplings of --start; else the exact critical coupling on the axis, 1 where that is infinite.
+
+    Where it is not known, nine tenths of the scheme's own.
+    """
     if text is None:
-        known = scheme.exact.get("critical_coupling", math.inf)
+        known = scheme.exact.get("critical_coupling", 0.9 * critical_coupling(scheme))
         first = known if math.isfinite(known) else 1.0
         return scheme.vector([first, *[0.0] * (len(scheme.couplings) - 1)])
     try:
@@ -168,7 +174,7 @@ def _free_energy(scheme: Scheme, couplings: np.ndarray) -> dict[str, Any] | None
     energy = free_energy(scheme, couplings)
     return {
         "couplings": couplings.tolist(),
-        "log_partition_per_site": energy.log_partition,
+        "log_partition_per_site": energy.log_partition if math.isfinite(energy.log_partition) else None,
         "exact": energy.exact,
         "error": energy.error,
     }

@@ -23,7 +23,11 @@ def rg_flow(
     ],
     *,
     order: Annotated[int | None, Parameter(converter=whole, help="of the cumulant expansion")] = None,
-    start: Annotated[str | None, Parameter(help="K or K,L,...; default: the model's exact K_c")] = None,
+    dimension: Annotated[float | None, Parameter(help="d of migdal-kadanoff, 1 to 10; default 2")] = None,
+    scale: Annotated[
+        float | None, Parameter(help="b of migdal-kadanoff and decimation-1d; 1.001 for b -> 1; default 2")
+    ] = None,
+    start: Annotated[str | None, Parameter(help="K or K,L,...; default: the exact K_c, else 0.9 K*")] = None,
     steps: Annotated[int, Parameter(converter=whole, help="of the flow that is printed")] = 8,
     out: Annotated[Path | None, Parameter(help="a figure of the flow: .png, .svg or .pdf")] = None,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
@@ -31,11 +35,14 @@ def rg_flow(
     """Fixed point, eigenvalues, exponents and critical coupling of a scheme, beside the exact values.
 
     Couplings are those of the weight exp(K sum s s'), so K > 0 orders and K = J/T. y = ln(eigenvalue)/ln b,
-    nu = 1/y_t. The critical coupling is the nearest-neighbour one on the critical surface, the others zero.
+    nu = 1/y_t, y_h from the eigenvalue of a small field (none where the scheme does not fix it). The critical
+    coupling is the nearest-neighbour one on the critical surface, the others zero.
     """
     from deeprg.cli._rg import run_flow
+    from deeprg.exact.schemes import find_scheme
 
-    return run_flow(scheme, order=order, start=start, steps=steps, out=out, json=json)
+    found = find_scheme(scheme, order, dimension=dimension, scale=scale)
+    return run_flow(found, start=start, steps=steps, out=out, json=json)
 
 
 @app.command(name="marginalise")

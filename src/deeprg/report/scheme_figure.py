@@ -14,7 +14,7 @@ from deeprg.exact.schemes import (
     flow,
 )
 from deeprg.report.rg_flow import plot_flow_diagram, plot_one_coupling
-from deeprg.report.style import headline, style
+from deeprg.report.style import headline, legend, style
 from deeprg.runs.errors import NumericalError
 
 if TYPE_CHECKING:
@@ -53,18 +53,24 @@ def plot_scheme(
 def _one(scheme: Scheme, title: str, start: Any, steps: int) -> "Figure":
     star = float(fixed_point(scheme)[0])
     exact = scheme.exact.get("critical_coupling", math.inf)
-    scale = max(k for k in (star, exact, 1.0) if math.isfinite(k) and (k != 1.0 or math.isinf(star)))
-    top = 2.0 * scale
-    starts = [0.93 * star, 1.07 * star] if math.isfinite(star) else [0.85 * top]
-    paths = [_inside(flow(scheme, k, steps), top) for k in (starts if start is None else [start])]
-    grid = np.linspace(0.0, top, 301)
+    if math.isfinite(star):
+        top = max(2.0 * star, 1.2 * exact if math.isfinite(exact) else 0.0)
+        starts = [0.93 * star, 1.07 * star]
+    else:
+        top, starts = 2.0, [1.7]
+    if start is not None:
+        starts = scheme.vector(start).tolist()
+        top = max(top, 1.7 * starts[0])
+    low = min(0.0, 1.2 * starts[0])
+    paths = [_inside(flow(scheme, k, steps), max(top, -low)) for k in starts]
+    grid = np.linspace(low, top, 301)
     images = np.array([scheme.recursion(np.array([k]))[0] for k in grid])
     known = [float(point.couplings[0]) for point in fixed_points(scheme)]
     return plot_one_coupling(
         grid,
         images,
         paths=[path[:, 0] for path in paths],
-        fixed_points=[k for k in known if 0 <= k < top],
+        fixed_points=[k for k in known if low <= k < top],
         exact=exact if math.isfinite(exact) else None,
         title=title,
     )
@@ -80,9 +86,15 @@ def _several(scheme: Scheme, title: str, start: Any, steps: int) -> "Figure":
     for place, ax in enumerate(np.ravel(fig.subplots(1, count)), 1):
         size = abs(star[place])
         low, high = sorted((-1.2 * np.sign(star[place]) * size, 2.4 * star[place]))
-        window = (0.0, 2.1 * max(float(star[0]), critical), float(low), float(high))
+        starts = [[factor * critical, *np.zeros(count)] for factor in _OFF]
+        begin = np.zeros(count + 1)
+        if start is not None:
+            begin = scheme.vector(start)
+            starts = [begin]
+        low, high = min(low, 1.2 * begin[place]), max(high, 1.2 * begin[place])
+        left, right = 1.2 * min(begin[0], 0.0), max(2.1 * star[0], 2.1 * critical, 1.2 * begin[0])
+        window = (float(left), float(right), float(low), float(high))
         surface = _surface(scheme, star, place, np.linspace(low, high, _SURFACE))
-        starts = [[factor * critical, *np.zeros(count)] for factor in _OFF] if start is None else [start]
         paths = [flow(scheme, k, steps)[:, [0, place]] for k in starts]
         trivial = np.zeros_like(star)
         plot_flow_diagram(
@@ -97,6 +109,7 @@ def _several(scheme: Scheme, title: str, start: Any, steps: int) -> "Figure":
             names=(scheme.couplings[0], scheme.couplings[place]),
             title=f"Flow of {scheme.couplings[0]} and {scheme.couplings[place]}",
         )
+        legend(ax, loc="best")  # where the flows leave room
     return fig
 
 

@@ -11,10 +11,12 @@ from ._bond_moving import decimation_1d, maris_kadanoff, migdal_kadanoff
 from ._decimation import (
     ChainDecimation,
     SquareDecimation,
+    SquareField,
     decimate_chain,
     decimate_ising_chain,
     decimate_potts_chain,
     decimate_square,
+    decimate_square_field,
 )
 from ._fixed_points import FixedPoint, fixed_point, fixed_points
 from ._flow import critical_coupling, flow, phase
@@ -33,6 +35,7 @@ __all__ = [
     "FreeEnergy",
     "Scheme",
     "SquareDecimation",
+    "SquareField",
     "Stability",
     "TriangleMoments",
     "chain_log_partition",
@@ -41,6 +44,7 @@ __all__ = [
     "decimate_ising_chain",
     "decimate_potts_chain",
     "decimate_square",
+    "decimate_square_field",
     "decimation_1d",
     "exponents",
     "find_scheme",

@@ -69,10 +69,13 @@ def niemeijer_van_leeuwen(order: int = 1) -> Scheme:
     K' = 2 a^2 K + 4 a^2 (1 + b - 2 a^2) K^2 + 3 a^2 L + 2 a^2 M
     L' = a^2 (1 + 7 b - 8 a^2) K^2 + a^2 M
     M' = 4 a^2 (b - a^2) K^2
+    h' = [3 a + 12 a (1 + 2 b - 3 a^2) K] h
 
-    Published values of the leading eigenvalue differ slightly from the Jacobian of these equations, which is
-    used here. The first-order free energy is an upper bound, by Jensen's inequality. T. Niemeijer,
-    J. M. J. van Leeuwen, Phys. Rev. Lett. 31, 1411 (1973); Physica 71, 17 (1974).
+    The field is of first order like K, so the term K h is kept; L h, M h and the three-spin couplings
+    (from K^2 h) are of third order. Published values of the leading eigenvalue differ slightly from the
+    Jacobian of these equations, which is used here. The first-order free energy is an upper bound, by
+    Jensen's inequality. T. Niemeijer, J. M. J. van Leeuwen, Phys. Rev. Lett. 31, 1411 (1973); Physica 71, 17
+    (1974).
 
     Raises:
         UsageError: an order other than 1 and 2.
@@ -102,6 +105,10 @@ def _triangular(order: int) -> Scheme:
             ]
         )
 
+    def field(couplings: Any) -> Any:
+        a, b = triangle_moments(couplings[0])
+        return 3 * a if order == 1 else 3 * a + 12 * a * (1 + 2 * b - 3 * a * a) * couplings[0]
+
     def constant(couplings: Any) -> Any:
         k = couplings[0]
         value = namespace(k).logaddexp(3 * k, math.log(3) - k) / 3
@@ -125,7 +132,7 @@ def _triangular(order: int) -> Scheme:
         source="T. Niemeijer, J. M. J. van Leeuwen, Phys. Rev. Lett. 31, 1411 (1973); Physica 71, 17 (1974)",
         order=order,
         orders=(1, 2),
-        magnetic=(lambda couplings: 3 * triangle_moments(couplings[0]).mean) if order == 1 else None,
+        magnetic=field,
         constant=constant,
         exact=known_values("triangular"),
         log_partition=triangular_log_partition,

@@ -14,6 +14,8 @@ from ._scheme import Scheme
 __all__ = ["decimation_1d", "maris_kadanoff", "migdal_kadanoff"]
 
 _LATTICES = {1: "chain", 2: "square", 3: "cubic"}
+_DIMENSIONS, _SCALES = (1, 10), (1.001, 64)  # nearer to b = 1 a flow takes forever
+_FROZEN = 10.0  # exp[2 (K - K')] of a row of b bonds is b to the last bit from here on
 
 
 @functools.lru_cache(maxsize=256)
@@ -24,24 +26,32 @@ def migdal_kadanoff(dimension: float | int = 2, scale: float | int = 2, states: 
     spins; with d = b = 2, K' = 1/2 ln cosh 4K. Exact at d = 1. For b -> 1 and d = 2 the critical coupling is
     exact, by self-duality. Moving bonds can only raise ln Z (the moved bonds average to zero in the
     translation-invariant state, so Jensen's inequality applies): the free energy is a lower bound.
-    A. A. Migdal, Sov. Phys. JETP 42, 743 (1976); L. P. Kadanoff, Ann. Phys. 100, 359 (1976).
+
+    Field: h sum s is written as h/(2d) (s + s') on every bond and moved with it (the moved fields average to
+    zero too). The row of b bonds k = b^(d-1) K gives to first order in h
+
+    h' = b^(d-1) exp[2 (k - K')] h = b^(d-1) (1 + t)(1 - t^b)/[(1 - t)(1 + t^b)] h,   t = tanh k,
+
+    which is b^d for K -> infinity, and y_h -> (d - 1)(1 + 2 K*) for b -> 1. For q > 2 a field is not closed:
+    it creates couplings delta(s, s') delta(s, 0), and y_h is left open. A. A. Migdal, Sov. Phys. JETP 42, 743
+    (1976); L. P. Kadanoff, Ann. Phys. 100, 359 (1976).
 
     Args:
-        dimension: d >= 1, also fractional.
-        scale: b > 1, also fractional; the free energy needs a whole b.
+        dimension: d from 1 to 10, also fractional.
+        scale: b from 1.001 to 64, also fractional; the free energy needs a whole b.
         states: 2 for Ising spins with K sum s s', q > 2 for Potts spins with K sum delta(s, s').
 
     Raises:
-        UsageError: a dimension below 1, a scale of at most 1, fewer than 2 states.
+        UsageError: a dimension or a scale out of range, fewer than 2 states.
 
     >>> cube = migdal_kadanoff(dimension=3)
-    >>> float(cube([0.1])[0]).__round__(6)
-    0.145377
+    >>> float(cube([0.1])[0]).__round__(6), float(cube.magnetic(cube.vector(0.1))).__round__(6)
+    (0.145377, 6.656147)
     """
-    if not 1 <= dimension < 64:
-        raise UsageError(f"dimension = {dimension} must be at least 1 (and below 64).")
-    if not 1 < scale < math.inf:
-        raise UsageError(f"scale = {scale} must be a number above 1, such as 2.")
+    if not _DIMENSIONS[0] <= dimension <= _DIMENSIONS[1]:
+        raise UsageError(f"dimension = {dimension} must be between 1 and 10, such as 2.")
+    if not _SCALES[0] <= scale <= _SCALES[1]:
+        raise UsageError(f"scale = {scale} must be between 1.001 (the limit b -> 1) and 64, such as 2.")
     if states < 2:
         raise UsageError(f"states = {states} must be at least 2.")
     strength = float(scale) ** (dimension - 1)
@@ -50,6 +60,12 @@ def migdal_kadanoff(dimension: float | int = 2, scale: float | int = 2, states: 
         if states == 2:
             return decimate_ising_chain(strength * couplings, scale)
         return decimate_potts_chain(strength * couplings, states, scale)
+
+    def magnetic(couplings: Any) -> Any:
+        xp = namespace(couplings)
+        k = xp.minimum(couplings[0], _FROZEN / strength)
+        gain = xp.exp(2 * (strength * k - edge(k)[0]))
+        return strength * xp.where(couplings[0] > k, scale, gain)
 
     def constant(couplings: Any) -> Any:
         alone = scale**dimension - 1 - dimension * (scale - 1)  # spins of a block that lose all bonds
@@ -68,7 +84,9 @@ def migdal_kadanoff(dimension: float | int = 2, scale: float | int = 2, states: 
         formula = f"tanh K' = tanh^{scale:g}({inner})"
     return Scheme(
         name="migdal-kadanoff",
-        title="Migdal-Kadanoff bond moving" + (f", {states}-state Potts" if states > 2 else ""),
+        title="Migdal-Kadanoff bond moving"
+        + (f", {states}-state Potts" if states > 2 else "")
+        + (f", d = {dimension:g}, b = {scale:g}" if (dimension, scale) != (2, 2) else ""),
         couplings=("K",),
         scale=float(scale),
         dimension=float(dimension),
@@ -76,6 +94,8 @@ def migdal_kadanoff(dimension: float | int = 2, scale: float | int = 2, states: 
         recursion=lambda couplings: edge(couplings)[0],
         formula=formula,
         source="A. A. Migdal, Sov. Phys. JETP 42, 743 (1976); L. P. Kadanoff, Ann. Phys. 100, 359 (1976)",
+        magnetic=magnetic if states == 2 else None,
+        field_note="" if states == 2 else "a field creates couplings delta(s, s') delta(s, 0)",
         constant=constant if whole else None,
         cold=functools.partial(_cold, scale=scale) if dimension == 1 and states == 2 else None,
         exact=known_values(lattice, states),
@@ -83,22 +103,24 @@ def migdal_kadanoff(dimension: float | int = 2, scale: float | int = 2, states: 
     )
 
 
-@functools.lru_cache(maxsize=1)
-def decimation_1d() -> Scheme:
-    """Every second spin of the Ising chain is summed: K' = 1/2 ln cosh 2K, exact.
+@functools.lru_cache(maxsize=64)
+def decimation_1d(scale: float | int = 2) -> Scheme:
+    """Of every b spins of the Ising chain b - 1 are summed: for b = 2, K' = 1/2 ln cosh 2K. Exact.
 
     The only fixed points are K = 0 and K = infinity. At the latter w = exp(-2K) grows as w' = 2 w/(1 + w^2),
     so y_t = 1 in w (the correlation length is exp(2K)/2), and dh'/dh = 1 + tanh 2K -> 2, y_h = 1 = d.
+
+    Raises:
+        UsageError: a scale out of the range of `migdal_kadanoff`.
 
     >>> float(decimation_1d()([0.3])[0]).__round__(5)
     0.08507
     """
     return dataclasses.replace(
-        migdal_kadanoff(1, 2),
+        migdal_kadanoff(1, scale),
         name="decimation-1d",
-        title="decimation of the chain",
+        title="decimation of the chain" + (f", b = {scale:g}" if scale != 2 else ""),
         source="D. R. Nelson, M. E. Fisher, Ann. Phys. 91, 226 (1975)",
-        magnetic=lambda couplings: 1 + namespace(couplings).tanh(2 * couplings[0]),
     )
 
 
@@ -113,8 +135,9 @@ def _cold(w: Any, scale: float | int) -> Any:
 def maris_kadanoff() -> Scheme:
     """One sublattice is summed exactly; the diagonal coupling is added to the nearest, the quartet dropped.
 
-    K' = K1' + K2' = 3/8 ln cosh 4K, b = sqrt 2, with K1', K2' and the constant of `decimate_square`.
-    H. J. Maris, L. P. Kadanoff, Am. J. Phys. 46, 652 (1978).
+    K' = K1' + K2' = 3/8 ln cosh 4K, b = sqrt 2, with K1', K2' and the constant of `decimate_square`. No field
+    is published, and the choice matters: with `decimate_square_field` y_h is 2.34 where the triples are
+    dropped, 1.95 where they are added to the field. H. J. Maris, L. P. Kadanoff, Am. J. Phys. 46, 652 (1978).
 
     >>> float(maris_kadanoff()([0.50698])[0]).__round__(5)
     0.50698
@@ -133,6 +156,7 @@ def maris_kadanoff() -> Scheme:
         recursion=lambda couplings: 3 / 8 * log_cosh(4 * couplings),
         formula="K' = 3/8 ln cosh 4K",
         source="H. J. Maris, L. P. Kadanoff, Am. J. Phys. 46, 652 (1978)",
+        field_note="the scheme does not say what becomes of the three-spin couplings that a field creates",
         constant=constant,
         exact=known_values("square"),
         log_partition=square_log_partition,

@@ -13,7 +13,7 @@ from ._stability import linearised, stability
 
 __all__ = ["FixedPoint", "fixed_point", "fixed_points"]
 
-_GRID = np.geomspace(1e-8, 100.0, 801)  # where the change of sign of K' - K is sought
+_GRID = np.geomspace(1e-18, 1e4, 881)  # where the change of sign of K' - K is sought
 _STARTS, _BOX, _STEPS = 9, 1.0, 60  # Newton starts per axis in [-1, 1]^n
 _SAME = 1e-8
 
@@ -42,7 +42,7 @@ class FixedPoint:
 def fixed_points(scheme: str | Scheme, order: int | None = None) -> tuple[FixedPoint, ...]:
     """Every fixed point found: K = 0 first, then the nontrivial ones, to 1e-12.
 
-    One coupling: each change of sign of K' - K between 1e-8 and 100 (and its negative) is bracketed and
+    One coupling: each change of sign of K' - K between 1e-18 and 1e4 (and its negative) is bracketed and
     refined by Brent's method. Several: Newton's method with the exact Jacobian from 9 starts per coupling in
     [-1, 1]. K = infinity is a fixed point of each of these schemes, and stable; it is listed only where it is
     the critical one (the chain).
@@ -107,7 +107,7 @@ def _bracketed(scheme: Scheme) -> list[np.ndarray]:
         signs = np.sign([change(coupling) for coupling in grid])
         for i in np.flatnonzero(signs[:-1] * signs[1:] < 0):
             low, high = sorted((grid[i], grid[i + 1]))
-            roots.append(np.array([brentq(change, low, high, xtol=1e-16, rtol=4 * np.finfo(np.float64).eps)]))
+            roots.append(np.array([brentq(change, low, high, xtol=1e-30, rtol=4 * np.finfo(np.float64).eps)]))
         roots += [np.array([coupling]) for coupling in grid[signs == 0]]
     return roots
 

@@ -1,21 +1,21 @@
 """Flows of the couplings, the phase they end in, and the critical coupling on the axis."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...runs.errors import NumericalError, UsageError
-from ._fixed_points import fixed_point
+from ._fixed_points import fixed_point, fixed_points
 from ._registry import find_scheme
-from ._scheme import Scheme
+from ._scheme import LARGEST, Scheme
 
 __all__ = ["critical_coupling", "flow", "phase"]
 
 _LARGE, _SMALL = 30.0, 1e-3  # couplings beyond the first are frozen, all below the second free
 _PATIENCE = 100_000
-_FAR = 1e6
 
 
 def flow(scheme: str | Scheme, start: Any, steps: int = 20, order: int | None = None) -> np.ndarray:
@@ -25,14 +25,14 @@ def flow(scheme: str | Scheme, start: Any, steps: int = 20, order: int | None = 
     beyond 1e6: the low-temperature sink.
 
     Raises:
-        UsageError: an unknown scheme or order, a start of the wrong length, negative steps.
+        UsageError: an unknown scheme or order, a start of the wrong length, steps below 0 or above 100 000.
 
     >>> flow("decimation-1d", 1.0, steps=3).round(4)[:, 0]
     array([1.    , 0.6625, 0.3501, 0.1137])
     """
     scheme = find_scheme(scheme, order)
-    if steps < 0:
-        raise UsageError(f"steps = {steps} must not be negative.")
+    if not 0 <= steps <= _PATIENCE:
+        raise UsageError(f"steps = {steps} must not be negative, nor above {_PATIENCE}.")
     return np.stack(list(itertools.islice(_walk(scheme, start), steps + 1)))
 
 
@@ -48,11 +48,16 @@ def phase(scheme: str | Scheme, couplings: Any, order: int | None = None) -> str
     ('disordered', 'ordered')
     """
     scheme = find_scheme(scheme, order)
+    sizes = [np.abs(point.couplings).max() for point in fixed_points(scheme)]
+    between = [
+        size for size in sizes if 0 < size < math.inf
+    ]  # K* is tiny in high d, large in d = 1 + epsilon
+    large, small = _LARGE * max([1.0, *between]), _SMALL * min([1.0, *between])
     for point in itertools.islice(_walk(scheme, couplings), _PATIENCE):
         size = np.abs(point).max()
-        if size > _LARGE:
+        if size > large:
             return "ordered"
-        if size < _SMALL:
+        if size < small:
             return "disordered"
     return "critical"
 
@@ -110,7 +115,7 @@ def critical_coupling(
 def _walk(scheme: Scheme, start: Any) -> Iterator[np.ndarray]:
     point = scheme.vector(start)
     yield point
-    while np.abs(point).max() < _FAR:
+    while np.abs(point).max() < LARGEST:
         point, last = np.asarray(scheme.recursion(point)), point
         yield point
         if np.array_equal(point, last):

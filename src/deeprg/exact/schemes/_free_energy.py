@@ -13,6 +13,9 @@ from ._scheme import Scheme
 __all__ = ["FreeEnergy", "free_energy"]
 
 
+_DIVERGES = 1e3  # far above ln Z/N <= ln 2 + (bonds per site) |K| of any convergent sum
+
+
 @dataclass(frozen=True)
 class FreeEnergy:
     """ln Z per site at the couplings, by the scheme and exactly (None where that is not known).
@@ -27,21 +30,24 @@ class FreeEnergy:
 
     @property
     def error(self) -> float | None:
-        """Scheme minus exact, nats per site."""
-        return None if self.exact is None else self.log_partition - self.exact
+        """Scheme minus exact, nats per site; None where there is no exact value or no finite sum."""
+        if self.exact is None or not math.isfinite(self.log_partition):
+            return None
+        return self.log_partition - self.exact
 
 
 def free_energy(scheme: str | Scheme, couplings: Any, order: int | None = None) -> FreeEnergy:
     """ln Z per site from the constants of every step, ln Z/N = sum_n b^(-dn) g(K_n).
 
     g(K) is what one step adds per site before the step (`Scheme.constant`), K_n the couplings after n steps.
-    Exact for the chain. Above the exact value with moved bonds (Migdal-Kadanoff), below it with the
+    Exact for the chain; infinite where the constants grow faster than b^d (Wilson's recursion in its ordered
+    phase, K' ~ 2 K^2). Above the exact value with moved bonds (Migdal-Kadanoff), below it with the
     first-order cumulants, both by Jensen's inequality. The exact value is given where all couplings but the
     first are zero.
 
     Raises:
         UsageError: an unknown scheme or order, a vector of the wrong length, a scheme without constants
-            (Wilson's recursion drops them; a fractional scale or dimension has none).
+            (a fractional scale or dimension has none).
 
     >>> energy = free_energy("migdal-kadanoff", 0.4)
     >>> round(energy.log_partition, 6), round(energy.exact, 6)
@@ -49,13 +55,18 @@ def free_energy(scheme: str | Scheme, couplings: Any, order: int | None = None) 
     """
     scheme = find_scheme(scheme, order)
     if scheme.constant is None:
-        raise UsageError(f"The scheme '{scheme.name}' does not keep the constants, so it has no free energy.")
+        raise UsageError(
+            f"'{scheme.name}' with b = {scheme.scale:g}, d = {scheme.dimension:g} keeps no constants, "
+            "so it has no ln Z; choose a whole b and d."
+        )
     start = point = scheme.vector(couplings)
     shrink = scheme.scale**-scheme.dimension
     total, weight = 0.0, 1.0
     while True:
         step = weight * float(scheme.constant(point))
         total += step
+        if abs(step) > _DIVERGES * (1 + np.abs(start).max()):
+            total = math.inf
         if abs(step) < 1e-17 * abs(total):
             break
         weight *= shrink

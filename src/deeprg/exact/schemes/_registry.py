@@ -16,6 +16,11 @@ class _Registry(dict[str, Scheme]):
         raise UsageError(f"There is no scheme '{name}'.{nearest(name, self)} Known: {', '.join(self)}.")
 
 
+_SHAPED: dict[str, Callable[..., Scheme]] = {
+    "migdal-kadanoff": lambda dimension, scale: migdal_kadanoff(dimension, scale),
+    "decimation-1d": lambda dimension, scale: decimation_1d(scale),
+}
+_CHOICES = {"dimension": ("migdal-kadanoff",), "scale": ("migdal-kadanoff", "decimation-1d")}
 _HIGHER: dict[str, Callable[[int], Scheme]] = {"niemeijer-van-leeuwen": niemeijer_van_leeuwen}
 
 SCHEMES: dict[str, Scheme] = _Registry(
@@ -31,16 +36,38 @@ SCHEMES: dict[str, Scheme] = _Registry(
 """Scheme by name, each at its lowest order; `find_scheme` gives the others."""
 
 
-def find_scheme(scheme: str | Scheme, order: int | None = None) -> Scheme:
+def find_scheme(
+    scheme: str | Scheme,
+    order: int | None = None,
+    *,
+    dimension: float | int | None = None,
+    scale: float | int | None = None,
+) -> Scheme:
     """The scheme of that name and order (the lowest where none is said); a `Scheme` passes through.
 
+    `dimension` d and `scale` b are those of `migdal_kadanoff`; `decimation_1d` has a scale too.
+
     Raises:
-        UsageError: an unknown name (with the nearest one), an order that the scheme does not have.
+        UsageError: an unknown name (with the nearest one), an order that the scheme does not have, a
+            dimension or scale for a scheme that has no choice of it, or out of range.
 
     >>> find_scheme("niemeijer-van-leeuwen", order=2).couplings
     ('K', 'L', 'M')
+    >>> find_scheme("migdal-kadanoff", dimension=3).lattice
+    'cubic'
     """
     found = SCHEMES[scheme] if isinstance(scheme, str) else scheme
+    wanted = {
+        name: value for name, value in (("dimension", dimension), ("scale", scale)) if value is not None
+    }
+    for name, value in wanted.items():
+        if found.name not in _CHOICES[name]:
+            raise UsageError(
+                f"{name} = {value} was asked of '{found.name}', whose {name} is fixed at "
+                f"{getattr(found, name):.6g}; only {' and '.join(_CHOICES[name])} has a choice of it."
+            )
+    if wanted:
+        found = _SHAPED[found.name](**{"dimension": found.dimension, "scale": found.scale} | wanted)
     if order is None or order == found.order:
         return found
     if not found.orders:

@@ -8,7 +8,9 @@ import numpy as np
 
 from ...runs.errors import UsageError
 
-__all__ = ["Scheme"]
+__all__ = ["LARGEST", "Scheme"]
+
+LARGEST = 1e6  # couplings beyond it are at zero temperature
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +23,8 @@ class Scheme:
 
     - `scale`: b, and `dimension`: d of the lattice `lattice`. `order`: that of the expansion, None where
       there is none; `orders` those that exist.
-    - `magnetic`: couplings -> dh'/dh at h = 0, or None. `constant`: couplings -> what one step adds to
-      ln Z per site of the lattice before the step, or None.
+    - `magnetic`: couplings -> dh'/dh at h = 0, or None; `field_note` says why not, or what to mind.
+    - `constant`: couplings -> what one step adds to ln Z per site of the lattice before the step, or None.
     - `cold`: the recursion in w = exp(-2K), for a scheme whose fixed point is K = infinity.
     - `exact`: critical_coupling and exponents (`known_values`) of the infinite lattice, where known.
       `log_partition`: K -> the exact ln Z per site, or None.
@@ -45,6 +47,7 @@ class Scheme:
     order: int | None = None
     orders: tuple[int, ...] = ()
     magnetic: Callable[[Any], Any] | None = None
+    field_note: str = ""
     constant: Callable[[Any], Any] | None = None
     cold: Callable[[Any], Any] | None = None
     exact: Mapping[str, float] = field(default_factory=dict)
@@ -55,7 +58,7 @@ class Scheme:
         return self.recursion(self.vector(couplings))
 
     def vector(self, couplings: Any) -> np.ndarray:
-        """The couplings as a float64 vector [n]; a single number serves a scheme of one coupling.
+        """The couplings as a float64 vector [n] of sizes up to 1e6; a number serves a scheme of one coupling.
 
         >>> from deeprg.exact.schemes import SCHEMES
         >>> SCHEMES["migdal-kadanoff"].vector(0.3)
@@ -71,7 +74,11 @@ class Scheme:
                 f"{'was' if vector.size == 1 else 'were'} given. Give {','.join(self.couplings)}."
             )
         if not np.isfinite(vector).all():
-            raise UsageError(f"The couplings {vector.tolist()} are not all finite.")
+            raise UsageError(f"The couplings {vector.tolist()} are not all finite; give real numbers.")
+        if np.abs(vector).max() > LARGEST:
+            raise UsageError(
+                f"The couplings {vector.tolist()} are beyond {LARGEST:g}, which is T = 0; give smaller ones."
+            )
         return vector
 
 

@@ -22,9 +22,9 @@ __all__ = ["Exponents", "Stability", "exponents", "jacobian", "linearised", "sta
 class Stability:
     """The linear map at a point: eigenvalues by falling magnitude, scaling fields and directions.
 
-    `jacobian[i, j]` is dK'_i/dK_j; `directions[:, n]` is the eigenvector of `eigenvalues[n]` and
-    `fields[n]` the left one, which is the gradient of the scaling field u_n, scaled so that
-    fields @ directions = 1. Real when all eigenvalues are.
+    `jacobian[i, j]` is dK'_i/dK_j; `directions[:, n]` is the eigenvector of `eigenvalues[n]` and `fields[n]`
+    the left one, which is the gradient of the scaling field u_n, scaled so that fields @ directions = 1. Real
+    when all eigenvalues are. `magnetic` is dh'/dh for a small field h, None where the scheme has none.
 
     >>> stability("wilson").eigenvalues.round(5)
     array([ 1.72076, -0.38743])
@@ -35,6 +35,7 @@ class Stability:
     eigenvalues: np.ndarray
     directions: np.ndarray
     fields: np.ndarray
+    magnetic: float | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def stability(scheme: str | Scheme, at: Any = None, order: int | None = None) ->
         raise NumericalError(
             f"The Jacobian of '{scheme.name}' at {point.tolist()} has no full set of eigenvectors."
         ) from None
-    return Stability(point, matrix, values, right, left)
+    magnetic = None if scheme.magnetic is None else float(scheme.magnetic(point))
+    return Stability(point, matrix, values, right, left, magnetic)
 
 
 def exponents(scheme: str | Scheme, order: int | None = None) -> Exponents:
@@ -148,9 +150,7 @@ def exponents(scheme: str | Scheme, order: int | None = None) -> Exponents:
     linear = stability(scheme)
     rates = np.log(np.maximum(np.abs(linear.eigenvalues), np.finfo(np.float64).tiny)) / math.log(scheme.scale)
     thermal = float(rates[0])
-    magnetic = None
-    if scheme.magnetic is not None:
-        magnetic = math.log(float(scheme.magnetic(linear.couplings))) / math.log(scheme.scale)
+    magnetic = None if linear.magnetic is None else math.log(linear.magnetic) / math.log(scheme.scale)
     d = scheme.dimension
     return Exponents(
         y_t=thermal,

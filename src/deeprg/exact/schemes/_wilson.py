@@ -18,7 +18,11 @@ def wilson() -> Scheme:
     K' = 2 K^2 + L,   L' = K^2
 
     `decimate_square` expanded to K^2, and the diagonals L between the kept spins, which become nearest
-    neighbours. The fixed point is (1/3, 1/9). K. G. Wilson, Rev. Mod. Phys. 47, 773 (1975), section VI.
+    neighbours. The fixed point is (1/3, 1/9). To the same order h' = (1 + 4K) h (the triples of
+    `decimate_square_field` begin with K^3) and ln Z gains ln 2 + 2 K^2 per summed spin. The field grows too
+    fast: y_h = 2.445 > d, where exact decimation has y_h = d, as the kept spins are spins of the model. The
+    sum of the constants exists up to the critical surface; beyond it K^2 doubles faster than b^d. K. G.
+    Wilson, Rev. Mod. Phys. 47, 773 (1975), section VI.
 
     >>> wilson()([1 / 3, 1 / 9]).round(6)
     array([0.333333, 0.111111])
@@ -38,6 +42,9 @@ def wilson() -> Scheme:
         recursion=recursion,
         formula="K' = 2K^2 + L, L' = K^2",
         source="K. G. Wilson, Rev. Mod. Phys. 47, 773 (1975)",
+        magnetic=lambda couplings: 1 + 4 * couplings[0],
+        field_note="y_h > d: to second order in K the field grows too fast",
+        constant=lambda couplings: math.log(2) / 2 + couplings[0] ** 2,
         exact=known_values("square"),
         log_partition=square_log_partition,
     )
