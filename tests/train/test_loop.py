@@ -1,6 +1,7 @@
 """The loop against hand-written optax, its schedules, its accounting and its sharding."""
 
 import itertools
+import types
 
 import equinox as eqx
 import jax
@@ -39,7 +40,7 @@ def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(arrays(a), arrays(b), strict=True))
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "adamw"])
+@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
 def test_equals_a_hand_written_loop_with_optax(optimiser):
     plan = Plan(
         steps=40,
@@ -50,6 +51,7 @@ def test_equals_a_hand_written_loop_with_optax(optimiser):
         clip_norm=0.5,
         optimiser=optimiser,
         weight_decay=0.02,
+        momentum=0.7 if optimiser == "sgd" else 0.0,
         ema_decay=0.5,
     )
     cosine = 0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * np.arange(32) / 32))
@@ -61,6 +63,7 @@ def test_equals_a_hand_written_loop_with_optax(optimiser):
     rule = {
         "adam": optax.chain(optax.add_decayed_weights(0.02), optax.adam(schedule)),
         "adamw": optax.adamw(schedule, weight_decay=0.02),
+        "sgd": optax.chain(optax.add_decayed_weights(0.02), optax.sgd(schedule, momentum=0.7)),
     }[optimiser]
     tx = optax.chain(optax.clip_by_global_norm(0.5), rule)
     params = {"w": jnp.zeros(3), "b": jnp.array(0.5)}
@@ -234,11 +237,74 @@ def test_each_device_sees_only_its_part():
     arrays_, static = eqx.partition(TrainState.create(model(), plan, key=KEY), eqx.is_array)
     mesh = data_mesh()
     state = eqx.combine(replicate(arrays_, mesh), static)
-    text = compile_step(state, objective, key_batches, plan, 64, mesh).call.as_text()
+    text = compile_step(state, objective, key_batches, plan, 64, mesh).program.as_text()
     assert "all-reduce" in text
     assert "all-gather" not in text
     assert "[32,3]" in text
     assert "[64,3]" not in text
+
+
+def test_several_steps_in_one_call_are_the_same_training():
+    def loss_and_steps(per_call, **options):
+        records = []
+        plan = Plan(steps=23, batch=16, learning_rate=0.05, steps_per_call=per_call)
+        result = run(plan, on_chunk=records.append, **options)
+        return result.state, records
+
+    one, alone = loss_and_steps(1)
+    five, together = loss_and_steps(5)
+    assert int(five.step) == 23
+    assert together[-1]["step"] == 23
+    np.testing.assert_allclose(arrays(five)[0], arrays(one)[0], rtol=1e-12)
+    np.testing.assert_allclose(together[0]["loss"], alone[0]["loss"], rtol=1e-12)
+
+
+def test_several_steps_in_one_call_resume_bit_for_bit(tmp_path):
+    plan = Plan(steps=40, batch=16, learning_rate=0.05, steps_per_call=7)
+    straight = run(plan).state
+    stop, kept = StopRequest(), Checkpoints(tmp_path)
+
+    def interrupt(record):
+        stop.reason = "sigterm"
+
+    first = run(plan, checkpoints=kept, on_chunk=interrupt, stop=stop)
+    assert 0 < int(first.state.step) < 40
+    assert int(first.state.step) % 7
+    again, _ = kept.load(TrainState.create(model(), plan, key=KEY))
+    assert same(run(plan, start=again).state, straight)
+
+
+def walking(model, keys, carry, *, key):
+    """A random walk beside the parameters, and a loss that follows it."""
+    walk = carry + jax.random.normal(key, carry.shape)
+    return jnp.mean((model["w"] - walk) ** 2), {"walk": walk[0]}, walk
+
+
+@pytest.mark.parametrize("per_call", [1, 4])
+def test_a_carry_goes_from_step_to_step(per_call, tmp_path):
+    plan = Plan(
+        steps=12, batch=2, learning_rate=0.1, optimiser="sgd", decay="constant", steps_per_call=per_call
+    )
+    state = TrainState.create(model(), plan, key=KEY, carry=jnp.zeros(3))
+    kept = Checkpoints(tmp_path)
+    result = run(plan, loss=walking, start=state, checkpoints=kept).state
+
+    w, walk = jnp.zeros(3), jnp.zeros(3)
+    for t in range(12):
+        walk = walk + jax.random.normal(jax.random.fold_in(jax.random.fold_in(KEY, t), 1), (3,))
+        w = w - 0.1 * 2 / 3 * (w - walk)
+    np.testing.assert_allclose(result.carry, walk, rtol=1e-12)
+    np.testing.assert_allclose(result.model["w"], w, rtol=1e-12)
+    assert np.array_equal(kept.load(state)[0].carry, result.carry)
+
+
+def test_a_step_that_is_not_finite_keeps_the_carry():
+    def bad(model, keys, carry, *, key):
+        return jnp.where(carry[0] > 1.5, jnp.nan, jnp.sum(model["w"] ** 2)), {}, carry + 1
+
+    plan = Plan(steps=5, batch=2, max_skipped=10)
+    state = TrainState.create(model(), plan, key=KEY, carry=jnp.zeros(1))
+    assert run(plan, loss=bad, start=state).state.carry.tolist() == [2.0]
 
 
 def test_indivisible_batch_is_refused():
@@ -298,7 +364,10 @@ def test_trainable_selects():
         TrainState.create({"n": jnp.arange(3)}, plan, key=KEY)
 
 
-def test_minutes_end_the_training_and_time_limit_interrupts_it():
+def test_minutes_end_the_training_and_time_limit_interrupts_it(monkeypatch):
+    # A clock that ticks once per look, so that the load of the machine does not matter.
+    ticks = itertools.count(0.0, 0.02)
+    monkeypatch.setattr("deeprg.train.loop.time", types.SimpleNamespace(monotonic=lambda: next(ticks)))
     plan = Plan(minutes=2.0 / 60, batch=4)
     records = []
     result = run(plan, on_chunk=records.append)

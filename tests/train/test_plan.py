@@ -51,6 +51,9 @@ def test_multiplier_stays_in_the_unit_interval(progress, warmup, final, decay):
     ("options", "match"),
     [
         ({}, "how long to train"),
+        ({"steps": 1, "momentum": 0.9}, "momentum = 0.9 must be 0 but for sgd"),
+        ({"steps": 1, "momentum": 1.0, "optimiser": "sgd"}, r"momentum = 1.0 must be in \[0, 1\)"),
+        ({"steps": 1, "steps_per_call": 0}, "steps_per_call = 0"),
         ({"steps": 0}, r"steps = 0 must be at least 1"),
         ({"minutes": -1.0}, "minutes = -1.0 must be positive"),
         ({"minutes": float("nan")}, "minutes = nan"),
@@ -59,7 +62,7 @@ def test_multiplier_stays_in_the_unit_interval(progress, warmup, final, decay):
         ({"steps": 1, "learning_rate": 0.0}, "learning_rate = 0.0"),
         ({"steps": 1, "warmup": 1.0}, "warmup = 1.0"),
         ({"steps": 1, "decay": "cosin"}, "Did you mean 'cosine'"),
-        ({"steps": 1, "optimiser": "sgd"}, "one of adam, adamw"),
+        ({"steps": 1, "optimiser": "lion"}, "one of adam, adamw, sgd"),
         ({"steps": 1, "ema_decay": 1.0}, "ema_decay = 1.0"),
         ({"steps": 1, "clip_norm": 0.0}, "clip_norm = 0.0"),
         ({"steps": 1, "batch": 0}, "batch = 0"),

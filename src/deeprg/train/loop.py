@@ -58,17 +58,19 @@ def train(
     checkpoints: Checkpoints | None = None,
     on_chunk: Callable[[dict[str, Any]], None] | None = None,
     on_event: Callable[[str], None] | None = None,
+    monitor: Callable[[TrainState], dict[str, float]] | None = None,
     stop: StopRequest | None = None,
     time_limit: float | None = None,
     devices: Sequence[Any] | None = None,
 ) -> TrainResult:
     """Train until the plan is done, a signal arrives or `time_limit` (minutes of this call) is over.
 
-    - `objective(model, batch) -> (loss, metrics)`: scalars. Both may be eqx.Modules that hold arrays.
+    - `objective(model, batch) -> (loss, metrics)`: scalars. Both may be eqx.Modules that hold arrays. With a
+      `carry` in the state it is `objective(model, batch, carry, key=key) -> (loss, metrics, carry)`.
     - `batches(key, size) -> array [size, ...]`: axis 0 is cut over all `devices` (default: all there are).
     - `on_chunk(record)` gets, every second or two: step, progress, batch, loss and its error, smoothed,
       learning_rate, grad_norm, skipped (in total), seconds, steps_per_second, seconds_left, and the mean of
-      every metric. `on_event(text)` gets what is worth a line in a log. The loop itself prints nothing.
+      every metric, and the numbers of `monitor(state)` if there is one. `on_event(text)` gets what is worth a line in a log. The loop itself prints nothing.
     - `checkpoints` are written on their cadence and at the end, whatever the reason to stop.
 
     Step t draws its batch from fold_in(key, t): continuing from a checkpoint gives the same bits as never
@@ -90,7 +92,7 @@ def train(
     ('done', True)
     """
     with StopRequest() if stop is None else contextlib.nullcontext(stop) as asked:
-        loop = _Loop(plan, checkpoints, on_chunk, on_event, asked, time_limit)
+        loop = _Loop(plan, checkpoints, on_chunk, on_event, monitor, asked, time_limit)
         return loop.run(state, objective, batches, devices)
 
 
@@ -103,6 +105,7 @@ class _Loop:
         checkpoints: Checkpoints | None,
         on_chunk: Callable[[dict[str, Any]], None] | None,
         on_event: Callable[[str], None] | None,
+        monitor: Callable[[TrainState], dict[str, float]] | None,
         stop: StopRequest,
         time_limit: float | None,
     ):
@@ -110,6 +113,7 @@ class _Loop:
         self.time_limit = math.inf if time_limit is None else 60.0 * time_limit
         self.on_chunk = on_chunk or (lambda record: None)
         self.on_event = on_event or (lambda text: None)
+        self.monitor = monitor
         self.timings: list[tuple[int, float]] = []  # per chunk: batch size, seconds per step
         self.compiled: dict[int, CompiledStep] = {}
         self.start = time.monotonic()
@@ -153,7 +157,7 @@ class _Loop:
         # Several CPU devices of one process share a thread pool. Steps queued ahead of a collective can take
         # all its threads and wait for each other forever, so there each step is waited for.
         crowded = mesh.devices.flat[0].platform == "cpu" and len(mesh.local_devices) > 1
-        kind, size = np.dtype(state.smoothed.dtype), 0
+        size, most = 0, plan.steps_per_call
         while True:
             elapsed, per_step, asked = self.synchronise()
             seconds = before + elapsed
@@ -168,22 +172,31 @@ class _Loop:
                 per_step *= size / self.timings[-1][0]
             left = math.inf if plan.minutes is None else 60.0 * plan.minutes - seconds
             count = _chunk_length(per_step, min(left, self.time_limit - elapsed))
-            begun, rows, rate = time.monotonic(), [], 0.0
-            for i in range(count):
-                progress = max(progress, plan.progress(step, seconds + i * per_step))
-                if i and self.ends_chunk(step, size, progress):
+            begun, rows, made, rates = time.monotonic(), [], 0, []
+            while made < count:
+                coming: list[float] = []
+                for i in range(made, min(made + most, count)):
+                    progress = max(progress, plan.progress(step + len(coming), seconds + i * per_step))
+                    if i and self.ends_chunk(step + len(coming), size, progress):
+                        break
+                    coming.append(plan.rate_at(progress))
+                if not coming:
                     break
-                rate = plan.rate_at(progress)
-                leaves, numbers = self.compiled[size].call(leaves, extras, kind.type(rate))
-                rows.append(numbers)
+                rates = coming
+                leaves, numbers = self.compiled[size].call(leaves, extras, np.array(rates))
+                rows.append((numbers, len(rates)))
                 if crowded:
                     jax.block_until_ready(numbers)
-                step += 1
-            table = np.array(jax.device_get(rows), dtype=np.float64)  # the only wait for the devices
-            self.timings.append((size, (time.monotonic() - begun) / len(rows)))
+                step, made = step + len(rates), made + len(rates)
+            # The only wait for the devices.
+            table = np.concatenate([np.atleast_2d(jax.device_get(block))[:n] for block, n in rows])
+            table = table.astype(np.float64)
+            self.timings.append((size, (time.monotonic() - begun) / made))
             numbers = dict(zip(self.compiled[size].names, table.T, strict=True))
-            record = {"step": step, "progress": progress, "batch": size, "learning_rate": rate}
+            record = {"step": step, "progress": progress, "batch": size, "learning_rate": rates[-1]}
             record |= _average(numbers) | self.clock(step, before)
+            if self.monitor is not None:
+                record |= self.monitor(current())
             self.on_chunk(record)
             if numbers["in_a_row"].max() >= plan.max_skipped:
                 raise self.failure(step, record, current())

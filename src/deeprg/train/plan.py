@@ -11,7 +11,7 @@ from deeprg.runs.errors import UsageError, nearest
 __all__ = ["DECAYS", "OPTIMISERS", "Plan"]
 
 DECAYS = ("cosine", "constant")
-OPTIMISERS = ("adam", "adamw")
+OPTIMISERS = ("adam", "adamw", "sgd")
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Plan:
       to `final_fraction` of the peak (`decay="cosine"`) or stays (`"constant"`).
     - `clip_norm`: global norm to which gradients are clipped, None for never.
     - `optimiser`, `b1`, `b2`, `eps`, `weight_decay`: optax.adam (decay as an L2 penalty in the gradient) or
-      optax.adamw (decoupled decay).
+      optax.adamw (decoupled decay), or "sgd": optax.sgd with `momentum`, v <- momentum v + g.
     - `ema_decay`: of the averaged parameters, d_t = min(ema_decay, (1 + t) / (10 + t)) at update t = 0, 1 ...
+    - `steps_per_call`: that many steps are one call of the compiled program, which saves the overhead of very
+      short steps; 1 is best for long ones.
     - `max_skipped`: that many non-finite steps in a row end the training with `NumericalError`.
 
     Raises `UsageError` for impossible values.
@@ -55,8 +57,10 @@ class Plan:
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-8
+    momentum: float = 0.0
     weight_decay: float = 0.0
     ema_decay: float = 0.999
+    steps_per_call: int = 1
     max_skipped: int = 20
 
     def __post_init__(self):
@@ -71,6 +75,9 @@ class Plan:
         _check(0 <= self.b1 < 1, "b1", self.b1, "in [0, 1)")
         _check(0 <= self.b2 < 1, "b2", self.b2, "in [0, 1)")
         _check(self.eps > 0, "eps", self.eps, "positive")
+        _check(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
+        _check(self.momentum == 0 or self.optimiser == "sgd", "momentum", self.momentum, "0 but for sgd")
+        _check(self.steps_per_call >= 1, "steps_per_call", self.steps_per_call, "at least 1")
         _check(self.weight_decay >= 0, "weight_decay", self.weight_decay, "at least 0")
         _check(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "in [0, 1)")
         _check(self.max_skipped >= 1, "max_skipped", self.max_skipped, "at least 1")

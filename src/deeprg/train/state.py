@@ -18,18 +18,21 @@ _NEVER = 2**31 - 1
 
 
 def build_optimiser(plan: Plan) -> optax.GradientTransformationExtraArgs:
-    """The optax chain of a plan up to the learning rate: clip, Adam direction, weight decay.
+    """The optax chain of a plan up to the learning rate: clip, direction (Adam, momentum), weight decay.
 
-    With "adam" the decay is part of the gradient that Adam sees (an L2 penalty, what PyTorch's Adam does);
-    with "adamw" it is decoupled and comes after.
+    With "adam" and "sgd" the decay is part of the gradient (an L2 penalty, as in PyTorch); with "adamw" it is
+    decoupled and comes after.
 
     A gradient with a non-finite entry changes neither parameters nor moments and is counted
     (`optax.apply_if_finite`; the loop, not optax, gives up after too many).
     """
     parts = [] if plan.clip_norm is None else [optax.clip_by_global_norm(plan.clip_norm)]
-    adam = optax.scale_by_adam(b1=plan.b1, b2=plan.b2, eps=plan.eps)
+    if plan.optimiser == "sgd":
+        scale = optax.trace(plan.momentum) if plan.momentum else optax.identity()
+    else:
+        scale = optax.scale_by_adam(b1=plan.b1, b2=plan.b2, eps=plan.eps)
     decay = optax.add_decayed_weights(plan.weight_decay)
-    parts += [adam, decay] if plan.optimiser == "adamw" else [decay, adam]
+    parts += [scale, decay] if plan.optimiser == "adamw" else [decay, scale]
     chain = optax.apply_if_finite(optax.chain(*parts), max_consecutive_errors=_NEVER)
     return optax.with_extra_args_support(chain)
 
@@ -43,6 +46,7 @@ class TrainState(eqx.Module):
     - `key`: the seed; step t draws its batch with fold_in(key, t), so there is no other generator state.
     - `smoothed`, `best`: running average of the loss (decay 0.99) and its lowest value so far.
     - `seconds`: training time so far, over all resumptions.
+    - `carry`: what the objective hands from step to step, such as persistent Markov chains; None without.
 
     >>> from deeprg.train import Plan, TrainState
     >>> state = TrainState.create(jnp.ones(3), Plan(steps=10), key=jax.random.key(0))
@@ -59,6 +63,7 @@ class TrainState(eqx.Module):
     smoothed: Float[Array, ""]
     best: Float[Array, ""]
     seconds: float
+    carry: PyTree = None
 
     @classmethod
     def create(
@@ -68,8 +73,9 @@ class TrainState(eqx.Module):
         *,
         key: Key[Array, ""],
         trainable: PyTree[bool] | Callable[[Any], bool] = eqx.is_inexact_array,
+        carry: PyTree = None,
     ) -> "TrainState":
-        """The state before the first step.
+        """The state before the first step; a `carry` of arrays goes to the objective and comes back from it.
 
         `trainable` selects the trained arrays, as a function of a leaf or a tree of booleans; by default all
         floating-point and complex ones. Raises `UsageError` when there are none.
@@ -86,6 +92,7 @@ class TrainState(eqx.Module):
             smoothed=jnp.array(jnp.inf),
             best=jnp.array(jnp.inf),
             seconds=0.0,
+            carry=carry,
         )
 
     @property

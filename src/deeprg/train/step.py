@@ -8,9 +8,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, PyTree, Scalar
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Scalar
 
 from deeprg.runs.errors import UsageError
 from deeprg.train.distributed import check_divisible
@@ -19,7 +20,9 @@ from deeprg.train.state import TrainState, build_optimiser
 
 __all__ = ["RECORD_KEYS", "Batches", "CompiledStep", "Objective", "compile_step", "update"]
 
-Objective = Callable[[PyTree, Any], tuple[Scalar, dict[str, Scalar]]]
+# objective(model, batch) -> (loss, metrics); with a carry in the state
+# objective(model, batch, carry, key=key) -> (loss, metrics, carry).
+Objective = Callable[..., tuple[Any, ...]]
 Batches = Callable[[Any, int], Any]
 
 # Names in a record that metrics of the objective cannot take.
@@ -38,17 +41,21 @@ RECORD_KEYS = (
     "seconds_left",
 )
 _SMOOTHING = 0.99
+_OBJECTIVE = 1  # what the objective draws is apart from what the batch draws
 
 
 @dataclass(frozen=True)
 class CompiledStep:
     """A step for one batch size, compiled ahead.
 
-    `call(leaves, extras, rate) -> (leaves, numbers)` donates `leaves`; `numbers` holds one value per name.
-    The cost is what the compiler counts for one device, None where it does not say.
+    `call(leaves, extras, rates) -> (leaves, numbers)` makes one step for each of the `rates`, at most
+    `plan.steps_per_call`, and donates `leaves`; `numbers` [steps or more, names] has one row per step.
+    `program` is what the compiler made, and the cost what it counts for one device and one step, None where
+    it does not say.
     """
 
     call: Callable[..., Any]
+    program: Any
     names: tuple[str, ...]
     size: int
     seconds: float
@@ -58,19 +65,31 @@ class CompiledStep:
 
 
 def update(
-    state: TrainState, objective: Objective, batch: Any, rate: Float[Array, ""], plan: Plan
+    state: TrainState,
+    objective: Objective,
+    batch: Any,
+    rate: Float[Array, ""],
+    plan: Plan,
+    *,
+    key: PRNGKeyArray | None = None,
 ) -> tuple[TrainState, dict[str, Scalar]]:
-    """One step of training on a given batch, as a pure function.
+    """One step of training on a given batch, as a pure function; `key` is for an objective with a carry.
 
     theta <- theta - rate * direction, with the direction of optax; a non-finite loss or gradient changes no
-    parameter. The average follows with d_t = min(plan.ema_decay, (1 + t) / (10 + t)).
+    parameter and no carry. The average follows with d_t = min(plan.ema_decay, (1 + t) / (10 + t)).
     """
 
-    def loss_of(params: PyTree) -> tuple[Scalar, dict[str, Scalar]]:
-        return objective(eqx.combine(params, state.rest), batch)
+    def loss_of(params: PyTree) -> tuple[Scalar, tuple[dict[str, Scalar], PyTree]]:
+        model = eqx.combine(params, state.rest)
+        if state.carry is None:
+            loss, metrics = objective(model, batch)
+            return loss, (metrics, None)
+        loss, metrics, carry = objective(model, batch, state.carry, key=key)
+        return loss, (metrics, carry)
 
     params = state.params
-    (loss, metrics), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    (loss, (metrics, carry)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    carry = jax.tree.map(lambda new, old: jnp.where(jnp.isfinite(loss), new, old), carry, state.carry)
     # A non-finite loss must not pass because its gradient happens to be finite.
     grads = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.full_like(g, jnp.nan)), grads)
     opt_state: Any
@@ -93,6 +112,7 @@ def update(
         smoothed=smoothed,
         best=jnp.minimum(state.best, smoothed),
         seconds=state.seconds,
+        carry=carry,
     )
     numbers = {
         **metrics,
@@ -131,24 +151,53 @@ def compile_step(
     def step(leaves: list[Array], extras: list[Array], rate: Float[Array, ""]) -> tuple[list[Array], Array]:
         state = eqx.combine(jax.tree.unflatten(structure, leaves), static)
         objective, batches = eqx.combine(jax.tree.unflatten(extra_structure, extras), static_extras)
-        batch = batches(jax.random.fold_in(state.key, state.step), size)
+        key = jax.random.fold_in(state.key, state.step)
+        batch = batches(key, size)
         _check_batch(batch, size)
         batch = jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, cut), batch)
-        state, numbers = update(state, _checked(objective), batch, rate, plan)
+        state, numbers = update(
+            state, _checked(objective), batch, rate, plan, key=jax.random.fold_in(key, _OBJECTIVE)
+        )
         names[:] = sorted(numbers)
         kind = state.smoothed.dtype
         return jax.tree.leaves(eqx.filter(state, eqx.is_array)), jnp.stack(
             [numbers[n].astype(kind) for n in names]
         )
 
+    def steps(
+        leaves: list[Array], extras: list[Array], rates: Float[Array, " most"], count: Int[Array, ""]
+    ) -> tuple[list[Array], Array]:
+        # The number of steps is an argument: one program, and so the same bits, wherever a chunk ends.
+        def one(i: Array, both: tuple[list[Array], Array]) -> tuple[list[Array], Array]:
+            leaves, numbers = step(both[0], extras, rates[i])
+            return leaves, both[1].at[i].set(numbers)
+
+        width = jax.eval_shape(step, leaves, extras, rates[0])[1].shape[0]
+        return jax.lax.fori_loop(0, count, one, (leaves, jnp.zeros((len(rates), width), rates.dtype)))
+
     start = time.monotonic()
-    rate = jax.ShapeDtypeStruct((), state.smoothed.dtype)
-    lowered = jax.jit(step, donate_argnums=0, out_shardings=copied).lower(leaves, extras, rate)
+    kind, most = state.smoothed.dtype, plan.steps_per_call
+    if most == 1:
+        lowered = jax.jit(step, donate_argnums=0, out_shardings=copied).lower(
+            leaves, extras, jax.ShapeDtypeStruct((), kind)
+        )
+    else:
+        lowered = jax.jit(steps, donate_argnums=0, out_shardings=copied).lower(
+            leaves, extras, jax.ShapeDtypeStruct((most,), kind), jax.ShapeDtypeStruct((), jnp.int32)
+        )
     compiled = lowered.compile()
+
+    def call(leaves: list[Array], extras: list[Array], rates: np.ndarray) -> tuple[list[Array], Array]:
+        rates = rates.astype(kind)
+        if most == 1:
+            return compiled(leaves, extras, rates[0])
+        return compiled(leaves, extras, np.resize(rates, most), np.int32(len(rates)))
+
     cost: Any = compiled.cost_analysis() or {}
     memory: Any = compiled.memory_analysis()
     return CompiledStep(
-        call=compiled,
+        call=call,
+        program=compiled,
         names=tuple(names),
         size=size,
         seconds=time.monotonic() - start,
@@ -167,10 +216,11 @@ def _check_batch(batch: Any, size: int) -> None:
 
 
 def _checked(objective: Objective) -> Objective:
-    def checked(model: PyTree, batch: Any) -> tuple[Scalar, dict[str, Scalar]]:
-        result = objective(model, batch)
-        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
-            raise UsageError("the objective must return (loss, metrics) with metrics a dictionary.")
+    def checked(model: PyTree, batch: Any, *carry: PyTree, **options: Any) -> tuple[Any, ...]:
+        result = objective(model, batch, *carry, **options)
+        if not (isinstance(result, tuple) and len(result) == 2 + len(carry) and isinstance(result[1], dict)):
+            form = "(loss, metrics, carry)" if carry else "(loss, metrics)"
+            raise UsageError(f"the objective must return {form} with metrics a dictionary.")
         loss, metrics = result[0], {name: jnp.asarray(value) for name, value in result[1].items()}
         if jnp.shape(loss) != () or not jnp.issubdtype(jnp.result_type(loss), jnp.floating):
             raise UsageError(f"the loss must be a real scalar, not {jax.typeof(loss)}.")
@@ -180,6 +230,6 @@ def _checked(objective: Objective) -> Objective:
                     f"metric '{name}' has shape {value.shape}; metrics must be scalars and not be named "
                     f"{', '.join(RECORD_KEYS)}."
                 )
-        return loss, metrics
+        return loss, metrics, *result[2:]
 
     return checked
