@@ -1,13 +1,31 @@
 """From fine to coarse and back: every renormalization step of the package, under one protocol."""
 
-from ._base import AbstractCoarseGraining, BlockAverage, Decimation
+from ._base import AbstractCoarseGraining
+from ._blocking import BlockAverage, Decimation, Majority, blocked_shape
+from ._composition import BLOCK_RULES, Composition, build_block_rule
+from ._ensemble import CoarsenedBatch, coarsen_batches, coarsen_ensemble, ensemble_size
 from ._flow import FlowCoarseGraining
 
 # Every coarse-graining by name; the command line lists it and the tests walk it.
 COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
-    "decimation": Decimation,
-    "average": BlockAverage,
+    **BLOCK_RULES,
+    "composition": Composition,
     "flow": FlowCoarseGraining,
 }
 
-__all__ = ["COARSE_GRAININGS", "AbstractCoarseGraining", "BlockAverage", "Decimation", "FlowCoarseGraining"]
+__all__ = [
+    "BLOCK_RULES",
+    "COARSE_GRAININGS",
+    "AbstractCoarseGraining",
+    "BlockAverage",
+    "CoarsenedBatch",
+    "Composition",
+    "Decimation",
+    "FlowCoarseGraining",
+    "Majority",
+    "blocked_shape",
+    "build_block_rule",
+    "coarsen_batches",
+    "coarsen_ensemble",
+    "ensemble_size",
+]

@@ -62,9 +62,18 @@ class FlowCoarseGraining(AbstractCoarseGraining):
         """The lattice after undoing the finest levels."""
         return Lattice(tuple(extent // 2**self.levels for extent in self.fine.shape))
 
+    @property
+    def deterministic(self) -> bool:
+        """Always: the inverse of a flow is a map."""
+        return True
+
     def coarsen(self, x: Float[Array, "*fine"], *, key: PRNGKeyArray) -> Float[Array, "*coarse"]:
         """The coarse variable of a physical field."""
         del key
+        return self.mean(x)
+
+    def mean(self, x: Float[Array, "*fine"]) -> Float[Array, "*coarse"]:
+        """The same: the map has one value."""
         x, _ = Chain(*self._links[1:]).inverse(x)
         return self._hierarchy.coarsen(x, levels=self.levels)
 

@@ -1,0 +1,53 @@
+"""Restricted Boltzmann machines with units of any kind."""
+
+from ._ais import AISEstimate, ais, independent_base, reverse_ais
+from ._fit import fit, initial_state, matched_bias
+from ._flow import rbm_flow
+from ._layer import BoltzmannLayer
+from ._likelihood import (
+    ExactMoments,
+    exact_moments,
+    kl_divergence,
+    log_likelihood,
+    log_likelihood_gradient,
+    log_partition,
+    visible_distribution,
+)
+from ._monitor import free_energy_gap, monitor, pseudo_likelihood, reconstruction_error, singular_values
+from ._objective import ContrastiveDivergence
+from ._rbm import RBM
+from ._units import UNITS, AbstractUnit, Binary, Gaussian, Potts, Rectified, Spin, build_unit
+
+__all__ = [
+    "RBM",
+    "UNITS",
+    "AISEstimate",
+    "AbstractUnit",
+    "Binary",
+    "BoltzmannLayer",
+    "ContrastiveDivergence",
+    "ExactMoments",
+    "Gaussian",
+    "Potts",
+    "Rectified",
+    "Spin",
+    "ais",
+    "build_unit",
+    "exact_moments",
+    "fit",
+    "free_energy_gap",
+    "independent_base",
+    "initial_state",
+    "kl_divergence",
+    "log_likelihood",
+    "log_likelihood_gradient",
+    "log_partition",
+    "matched_bias",
+    "monitor",
+    "pseudo_likelihood",
+    "rbm_flow",
+    "reconstruction_error",
+    "reverse_ais",
+    "singular_values",
+    "visible_distribution",
+]
