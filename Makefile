@@ -4,7 +4,7 @@ BIN := .venv/bin
 OUT ?= runs/demo
 MINUTES ?= 2.5
 JOBS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses=4 --dist loadfile
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses=4 --dist loadfile
 
 .PHONY: help demo test test-slow lint bench docs clean
 help:

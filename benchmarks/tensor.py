@@ -1,10 +1,12 @@
 """Time and error of tensor RG against the bond dimension, for the free energy of the infinite Ising model.
 
     python benchmarks/tensor.py                        at T_c: TRG at chi = 4 ... 24, HOTRG at 4 ... 12
-    python benchmarks/tensor.py --temperature 2.0 --trg 8,16,32 --hotrg 8,16 --json-file FILE
+    python benchmarks/tensor.py --temperature 2.0 --trg 8,16,32 --hotrg 8,16 --json FILE
+    python benchmarks/tensor.py indicators             error of TRG against what a run can say about itself
 
-The error is relative to Onsager's solution. BLAS runs on one thread unless OPENBLAS_NUM_THREADS says
-otherwise: the matrices are small, and several threads on a busy machine can be a hundred times slower.
+The error is the distance to Onsager's solution, relative but for `indicators`. BLAS runs on one thread unless
+OPENBLAS_NUM_THREADS says otherwise: the matrices are small, and several threads on a busy machine can be a
+hundred times slower.
 """
 
 import os
@@ -14,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cyclopts
 from rich.console import Console
@@ -48,7 +50,7 @@ def main(
     trg: str = "4,8,12,16,20,24",
     hotrg: str = "4,8,12",
     steps: int = 40,
-    json_file: Path | None = None,
+    json_file: Annotated[Path | None, cyclopts.Parameter("--json")] = None,
 ) -> None:
     """Print the error of ln Z / N, the time of the run, and the scaling spectrum on its plateau."""
     rows = []
@@ -70,6 +72,27 @@ def main(
     console.print(table)
     if json_file is not None:
         json_file.write_text(json.dumps(rows, indent=1))
+
+
+@app.command
+def indicators(
+    *,
+    couplings: str = f"0.3,{1 / CRITICAL_TEMPERATURE},0.5",
+    chi: str = "2,4,8,16,32",
+    method: str = "trg",
+    steps: int = 40,
+) -> None:
+    """Print the error of ln Z / N, the change from the row above, and the discarded weight per site."""
+    table = Table(title=f"{method}, infinite Ising lattice, {steps} steps")
+    for name in ("K", "chi", "error", "change", "discarded per site", "seconds"):
+        table.add_column(name, justify="right")
+    for coupling in (float(k) for k in couplings.split(",")):
+        model = Ising(Lattice((4, 4)), 1 / coupling)
+        for row in truncation_errors(model, [int(x) for x in chi.split(",")], method, steps=steps):
+            change = "" if row.change is None else f"{row.change:.1e}"
+            numbers = (f"{row.error:.1e}", change, f"{row.discarded_per_site:.1e}", f"{row.seconds:.2f}")
+            table.add_row(f"{coupling:.4f}", str(row.bond_dimension), *numbers)
+    console.print(table)
 
 
 if __name__ == "__main__":

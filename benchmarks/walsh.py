@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cyclopts
 import numpy as np
@@ -36,7 +36,12 @@ def cpu_seconds(call: Callable[[], Any]) -> float:
 
 
 @app.default
-def main(*, sizes: str = "16,18,20,22", repeats: int = 12, json_file: Path | None = None) -> None:
+def main(
+    *,
+    sizes: str = "16,18,20,22",
+    repeats: int = 12,
+    json_file: Annotated[Path | None, cyclopts.Parameter("--json")] = None,
+) -> None:
     """Microseconds of each transform and its ratio to the copy of as many numbers."""
     source, target = np.ones(_COPY), np.zeros(_COPY)
     rows = []

@@ -100,12 +100,23 @@ def test_fields_and_antiferromagnets_against_enumeration(method):
         assert torus_log_partition(model, 4, method) == pytest.approx(exact, rel=1e-12)
 
 
-def test_two_couplings_of_a_kernel():
-    kernel = np.zeros((4, 6))
+def anisotropic(shape):
+    kernel = np.zeros(shape)
     kernel[1, 0] = kernel[-1, 0] = 0.9
     kernel[0, 1] = kernel[0, -1] = -0.2
-    model = Ising.from_kernel(Lattice((4, 6)), kernel, field=0.1)
-    assert torus_log_partition(model, 4) == pytest.approx(enumerate_states(model).log_partition, rel=1e-12)
+    return Ising.from_kernel(Lattice(shape), kernel, field=0.1)
+
+
+def test_two_couplings_of_a_kernel():
+    for shape in ((3, 5), (4, 4)):
+        model = anisotropic(shape)
+        exact = enumerate_states(model).log_partition
+        assert torus_log_partition(model, 4) == pytest.approx(exact, rel=1e-12)
+    bond = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    written_out = SquareWeights(np.array([0.1, -0.1]), -0.2 * bond, 0.9 * bond)
+    found = torus_log_partition(anisotropic((4, 6)), 4)
+    assert found == pytest.approx(brute_force(written_out, (4, 6)), rel=1e-12)
+    assert abs(found - brute_force(written_out, (6, 4))) > 1e-3  # the failing twin: the axes exchanged
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -132,67 +143,6 @@ def test_two_potts_states_are_ising_spins():
     potts = Potts(SQUARE, CRITICAL_TEMPERATURE / 2, states=2)
     spins = kaufman((4, 4), CRITICAL_TEMPERATURE).log_partition
     assert torus_log_partition(potts, 4) == pytest.approx(spins + 32 / CRITICAL_TEMPERATURE, rel=1e-13)
-
-
-@pytest.mark.parametrize(
-    ("temperature", "errors"),
-    [
-        (CRITICAL_TEMPERATURE, {4: 2.9e-4, 8: 6.9e-5, 16: 4.6e-6}),
-        (2.0, {4: 2.6e-4, 8: 3.5e-6}),
-        (2.5, {4: 5.1e-5, 8: 5.4e-5}),
-    ],
-)
-def test_known_errors_of_trg(temperature, errors):
-    table = truncation_errors(Ising(SQUARE, temperature), list(errors))
-    assert all(row.exact for row in table)
-    for row in table:
-        assert row.relative_error == pytest.approx(errors[row.bond_dimension], rel=0.02)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("temperature", "errors"),
-    [
-        (CRITICAL_TEMPERATURE, {20: 2.1e-6}),
-        (2.0, {16: 6.0e-7, 20: 9.8e-8}),
-        (2.5, {16: 8.7e-7, 20: 5.3e-7}),
-    ],
-)
-def test_known_errors_of_trg_at_large_bond_dimension(temperature, errors):
-    for row in truncation_errors(Ising(SQUARE, temperature), list(errors)):
-        assert row.relative_error == pytest.approx(errors[row.bond_dimension], rel=0.03)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_error_falls_with_the_bond_dimension(method):
-    for temperature in (CRITICAL_TEMPERATURE, 2.0):
-        table = truncation_errors(Ising(SQUARE, temperature), [2, 4, 8], method)
-        errors = [row.relative_error for row in table]
-        assert errors == sorted(errors, reverse=True)
-
-
-def test_hotrg_is_better_at_equal_bond_dimension():
-    for temperature in (CRITICAL_TEMPERATURE, 2.0, 2.5):
-        trg, hotrg = (truncation_errors(Ising(SQUARE, temperature), [8], method)[0] for method in METHODS)
-        assert hotrg.relative_error < trg.relative_error / 3
-
-
-def test_the_error_estimate_has_the_size_of_the_error():
-    for method, chi in (("trg", 8), ("hotrg", 8)):
-        found = tensor_free_energy(Ising(SQUARE, CRITICAL_TEMPERATURE), chi, method, spectrum=False)
-        error = abs(found.free_energy_per_site - onsager(CRITICAL_TEMPERATURE).free_energy_per_site)
-        assert found.compared_with == 4
-        assert error / 2 < found.error_estimate < 100 * error
-    alone = tensor_free_energy(Ising(SQUARE, 2.0), 2)
-    assert alone.compared_with is None
-    assert alone.error_estimate is None
-
-
-def test_a_yardstick_where_nothing_is_exact():
-    table = truncation_errors(Ising(SQUARE, 2.0, field=0.1), [2, 4, 4], steps=10)
-    assert [row.bond_dimension for row in table] == [2, 4]
-    assert table[1].relative_error == 0.0
-    assert not table[0].exact
 
 
 def test_large_tori_approach_kaufman():

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from deeprg.cli._console import colour, next_step, print_json, say
-from deeprg.cli._setup import Setup, open_run, trained
+from deeprg.cli._setup import Setup, open_run, refuse_study, trained
 from deeprg.cli._table import result_table
 from deeprg.probes import MeasuredDraws, spin_log_partition
 from deeprg.report.citations import citations_for
@@ -28,6 +28,7 @@ __all__ = ["case_of", "report_ensemble", "run_diagnosis", "run_report"]
 
 def case_of(run: RunFolder) -> Case:
     """What a run folder says about itself; nothing of it is required but the status."""
+    refuse_study(run)
     stored = run.path / "evaluation.npz"
     return Case(
         results=run.results(),

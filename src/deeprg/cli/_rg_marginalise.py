@@ -1,6 +1,7 @@
 """What `deeprg rg marginalise` does."""
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,10 @@ def read_machine(path: str | Path) -> GaussianMachine:
     if path.suffix != ".npz":
         raise UsageError(f"'{path}' has the ending '{path.suffix}'; a machine is a .json or .npz file.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here, since np.load leaves a file open that it cannot read
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise disk_error(path, error, "read") from None
         raise UsageError(f"'{path}' is no .npz archive of arrays: {error}") from None

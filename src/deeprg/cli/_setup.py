@@ -21,7 +21,7 @@ from deeprg.train.checkpoint import load_model, read_header
 from deeprg.train.distributed import check_divisible, data_mesh
 from deeprg.train.plan import Plan
 
-__all__ = ["Setup", "build", "open_run", "trained"]
+__all__ = ["Setup", "build", "open_run", "refuse_study", "trained"]
 
 _T = TypeVar("_T")
 _FLOW, _TRAIN, _EVALUATE = 0, 1, 2
@@ -100,10 +100,20 @@ def _try(problems: list[str], make: Callable[[], _T]) -> _T | None:
 
 def open_run(run: RunFolder) -> Setup:
     """The objects that the configuration of a run folder describes; `UsageError` when it cannot be read."""
+    refuse_study(run)
     try:
         return build(gather(run=run.resolved()).check())
     except UsageError as error:
         raise UsageError(f"the configuration of the run '{run.path}' cannot be used: {error}") from error
+
+
+def refuse_study(run: RunFolder) -> None:
+    """`UsageError` for the folder of a study, which holds no training."""
+    name = run.resolved().get("study")
+    if name is not None:
+        raise UsageError(
+            f"'{run.path}' is a study, not a training: open {run.report}, or run deeprg study {name} again."
+        )
 
 
 def trained(run: RunFolder, setup: Setup, *, checkpoint: str = "last") -> AbstractFlow:

@@ -8,10 +8,10 @@ __all__ = ["cite"]
 
 
 def cite(
-    run: Annotated[str | None, Parameter(help="run folder or ensemble; without it, everything")] = None,
+    run: Annotated[str | None, Parameter(help="run folder, ensemble or study; without it, everything")] = None,
 ) -> int:
-    """Print BibTeX for the methods that a run used, or for all."""
-    from deeprg.report.citations import bibtex, citations_for, citations_for_ensemble
+    """Print BibTeX for the methods that a run, an ensemble or a study used, or for all."""
+    from deeprg.report.citations import CITATIONS, bibtex, citations_for, citations_for_ensemble
     from deeprg.runs.folder import RunFolder
 
     if run is not None and run.endswith(".zarr"):
@@ -20,6 +20,10 @@ def cite(
         made = Ensemble.open(run).provenance
         print(bibtex(citations_for_ensemble(made["model"], made["algorithm"])))
         return 0
-    config = None if run is None else RunFolder.open(run).resolved()
+    folder = None if run is None else RunFolder.open(run)
+    config = None if folder is None else folder.resolved()
+    if folder is not None and config is not None and "study" in config:
+        print(bibtex([CITATIONS[key] for key in (folder.results() or {}).get("sources", ())]))
+        return 0
     print(bibtex(citations_for(config)))
     return 0

@@ -16,6 +16,7 @@ Kind = Literal[
     "bijectors",
     "priors",
     "coarse-grainings",
+    "studies",
     "runs",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -30,7 +31,7 @@ def list_all(
     root: Annotated[Path, Parameter(help="folder of the runs")] = Path("runs"),
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
-    """List models and algorithms to simulate, parts of flows, coarse-grainings and runs."""
+    """List models and algorithms to simulate, parts of flows, coarse-grainings, studies and runs."""
     from deeprg.cli._console import next_step, print_json
     from deeprg.runs.folder import SCHEMA_VERSION
 
@@ -73,6 +74,13 @@ def _entries(kind: str, root: Path) -> list[dict[str, Any]]:
                 },
             }
             for entry in (MODELS if kind == "models" else HAMILTONIANS).values()
+        ]
+    if kind == "studies":
+        from deeprg.studies import STUDIES
+
+        return [
+            {"name": one.name, "summary": one.title, "presets": f"presets: {', '.join(one.presets)}"}
+            for one in STUDIES.values()
         ]
     if kind == "algorithms":
         from deeprg.montecarlo.samplers import ALGORITHMS

@@ -21,6 +21,7 @@ from deeprg.cli.reweight import reweight
 from deeprg.cli.rg import app as rg
 from deeprg.cli.sample import sample
 from deeprg.cli.simulate import simulate
+from deeprg.cli.study import study
 from deeprg.cli.train import app as train
 from deeprg.runs.errors import DeeprgError
 
@@ -38,6 +39,7 @@ app.command(report, name="report")
 app.command(diagnose, name="diagnose")
 app.command(exact)
 app.command(rg)
+app.command(study, name="study")
 app.command(simulate, name="simulate")
 app.command(measure, name="measure")
 app.command(reweight, name="reweight")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deeprg.report.ensemble_html import ensemble_page
     from deeprg.report.html import ReportData, page
     from deeprg.report.log_weights import plot_log_weights
+    from deeprg.report.patterns import plot_radial_profiles
     from deeprg.report.pulls import plot_pulls
     from deeprg.report.rg_flow import (
         FlowCurve,
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
         plot_thermodynamics,
     )
     from deeprg.report.training import plot_ess, plot_free_energy, plot_gap
+    from deeprg.report.two_point import plot_two_point
+    from deeprg.report.vh_maps import plot_tiles
+    from deeprg.report.weight_spectra import plot_bands, plot_weight_spectra
 
 __all__ = [
     "EnsembleData",
@@ -55,6 +59,7 @@ __all__ = [
     "figure",
     "page",
     "plot_autocorrelation",
+    "plot_bands",
     "plot_beta_function",
     "plot_cobweb",
     "plot_configurations",
@@ -70,6 +75,7 @@ __all__ = [
     "plot_one_coupling",
     "plot_pull_curves",
     "plot_pulls",
+    "plot_radial_profiles",
     "plot_scales",
     "plot_scheme",
     "plot_series",
@@ -78,7 +84,10 @@ __all__ = [
     "plot_tau_curves",
     "plot_thermodynamic",
     "plot_thermodynamics",
+    "plot_tiles",
     "plot_truncation_error",
+    "plot_two_point",
+    "plot_weight_spectra",
 ]
 
 _HOMES = {
@@ -92,6 +101,7 @@ _HOMES = {
     "ensemble_html": ("ensemble_page",),
     "html": ("ReportData", "page"),
     "log_weights": ("plot_log_weights",),
+    "patterns": ("plot_radial_profiles",),
     "pulls": ("plot_pulls",),
     "rg_flow": (
         "FlowCurve",
@@ -114,6 +124,9 @@ _HOMES = {
         "plot_thermodynamics",
     ),
     "training": ("plot_ess", "plot_free_energy", "plot_gap"),
+    "two_point": ("plot_two_point",),
+    "vh_maps": ("plot_tiles",),
+    "weight_spectra": ("plot_bands", "plot_weight_spectra"),
 }
 
 

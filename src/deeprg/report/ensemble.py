@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deeprg.report._sources import Citation
+from deeprg.report._citation import Citation
 from deeprg.report.correlation import Profile
 from deeprg.report.diagnosis import Finding
 from deeprg.report.labels import temperature_label

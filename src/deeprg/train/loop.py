@@ -70,7 +70,8 @@ def train(
     - `batches(key, size) -> array [size, ...]`: axis 0 is cut over all `devices` (default: all there are).
     - `on_chunk(record)` gets, every second or two: step, progress, batch, loss and its error, smoothed,
       learning_rate, grad_norm, skipped (in total), seconds, steps_per_second, seconds_left, and the mean of
-      every metric, and the numbers of `monitor(state)` if there is one. `on_event(text)` gets what is worth a line in a log. The loop itself prints nothing.
+      every metric, and the numbers of `monitor(state)` if there is one. `on_event(text)` gets what is worth a
+      line in a log. The loop itself prints nothing.
     - `checkpoints` are written on their cadence and at the end, whatever the reason to stop.
 
     Step t draws its batch from fold_in(key, t): continuing from a checkpoint gives the same bits as never

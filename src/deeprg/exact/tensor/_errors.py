@@ -1,5 +1,6 @@
 """The truncation error of tensor RG against the bond dimension."""
 
+import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -19,21 +20,28 @@ __all__ = ["TruncationError", "truncation_errors"]
 class TruncationError:
     """ln Z / N at one bond dimension, with the time that it took.
 
-    `relative_error` is the distance from `yardstick`, `discarded` the greatest weight lost in a step; `exact`
-    says whether the yardstick is the exact value or the run with the largest bond dimension.
+    `yardstick` is the exact value, or without one (`exact` false) the run with the largest bond dimension.
+    `change` is |difference| of ln Z / N to the next smaller bond dimension of the table, None in its first
+    row; `discarded_per_site` is that of `TensorFreeEnergy`. Neither is a bound on the error.
     """
 
     bond_dimension: int
     log_partition_per_site: float
     yardstick: float
     exact: bool
-    discarded: float
+    change: float | None
+    discarded_per_site: float
     seconds: float
+
+    @property
+    def error(self) -> float:
+        """|ln Z / N - yardstick|, which `change` may be compared with."""
+        return abs(self.log_partition_per_site - self.yardstick)
 
     @property
     def relative_error(self) -> float:
         """|ln Z / N - yardstick| / |yardstick|."""
-        return abs(self.log_partition_per_site - self.yardstick) / abs(self.yardstick)
+        return self.error / abs(self.yardstick)
 
 
 def truncation_errors(
@@ -56,9 +64,9 @@ def truncation_errors(
     >>> from deeprg.hamiltonians import CRITICAL_TEMPERATURE
     >>> from deeprg.lattice import Lattice
     >>> for row in truncation_errors(Ising(Lattice((4, 4)), CRITICAL_TEMPERATURE), [4, 8]):
-    ...     print(row.bond_dimension, f"{row.relative_error:.1e}")
-    4 2.9e-04
-    8 6.9e-05
+    ...     print(row.bond_dimension, f"{row.relative_error:.1e}", row.change and f"{row.change:.1e}")
+    4 2.9e-04 None
+    8 6.9e-05 2.0e-04
     """
     if len(bond_dimensions) == 0:
         raise UsageError("Give at least one bond dimension.")
@@ -71,16 +79,19 @@ def truncation_errors(
         runs.append((run, time.perf_counter() - begun))
     known = _known(hamiltonian) if exact is None else exact
     yardstick = runs[-1][0].log_partition_per_site if known is None else known
+    values = [run.log_partition_per_site for run, _ in runs]
+    changes = [None, *(abs(b - a) for a, b in itertools.pairwise(values))]
     return [
         TruncationError(
             bond_dimension=run.bond_dimension,
             log_partition_per_site=run.log_partition_per_site,
             yardstick=yardstick,
             exact=known is not None,
-            discarded=float(run.discarded.max()),
+            change=change,
+            discarded_per_site=run.discarded_per_site,
             seconds=seconds,
         )
-        for run, seconds in runs
+        for (run, seconds), change in zip(runs, changes, strict=True)
     ]
 
 

@@ -1,0 +1,29 @@
+"""Questions the literature asked, one file each: redone end to end, with a verdict computed from numbers.
+
+A study has typed settings, presets, and a function that returns a `deeprg.report.study.StudyResult`. A new
+study is one file and one line in `STUDIES`.
+"""
+
+from deeprg.studies._study import Study
+from deeprg.studies.jefferson import JEFFERSON
+from deeprg.studies.lenggenhager import LENGGENHAGER
+
+__all__ = ["STUDIES", "Study", "find_study"]
+
+STUDIES: dict[str, Study] = {study.name: study for study in (JEFFERSON, LENGGENHAGER)}
+
+
+def find_study(name: str) -> Study:
+    """The study of that name.
+
+    Raises:
+        UsageError: there is none; the message has the nearest name.
+
+    >>> find_study("jefferson").source
+    'R. Jefferson, Deep learning and the renormalization group (2019)'
+    """
+    from deeprg.runs.errors import UsageError, nearest
+
+    if name not in STUDIES:
+        raise UsageError(f"there is no study '{name}'.{nearest(name, STUDIES)} Known: {', '.join(STUDIES)}.")
+    return STUDIES[name]

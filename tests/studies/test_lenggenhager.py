@@ -1,0 +1,207 @@
+"""The study of range and information: its measurements, its verdicts, and verdicts on wrong numbers."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deeprg.exact.blocking import Decimation, Majority, Partition, Soft, block_exact, m_bodyness, rangeness
+from deeprg.hamiltonians import Ising
+from deeprg.lattice import Lattice
+from deeprg.report.rule_information import plot_ratio_against_information, plot_rule_scan
+from deeprg.report.style import figure
+from deeprg.runs.errors import UsageError
+from deeprg.studies import _lenggenhager_find as finding
+from deeprg.studies._lenggenhager_claims import claims, falls, leads
+from deeprg.studies._lenggenhager_figures import figures, tables
+from deeprg.studies._lenggenhager_measure import (
+    odd_rule,
+    rank_correlation,
+    ring_bench,
+    square_bench,
+)
+from deeprg.studies.lenggenhager import LENGGENHAGER
+
+SMALL: dict[str, Any] = {
+    "couplings": [0.3],
+    "angles": 9,
+    "random_rules": 6,
+    "strengths": [0.25, 2.0, 50.0],
+    "series_couplings": [0.3],
+    "order": 4,
+    "inner": [0.3, 2.0, 4.0],
+    "square_random": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def found():
+    """All parts on a small grid; a chain with blocks of four stands in for the slow square."""
+    settings = finding.Settings.model_validate(SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            finding,
+            "square_bench",
+            lambda coupling, side, buffer: ring_bench(coupling, ring=16, block=4, buffer=buffer, chain=400),
+        )
+        return finding.find(settings, lambda line: None)
+
+
+def verdicts(found):
+    return {claim.statement: claim.holds for claim in claims(found)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Decimation(), (0.08507, 0, 0)),
+        (Majority(ties="random"), (0.12335, -0.00924, -0.00017)),
+        (Soft((1.0, 0.0)), (0.0492, 0.0035, -2e-5)),
+    ],
+)
+def test_couplings_of_four_coarse_spins(rule, expected):
+    one = ring_bench(0.3, ring=8, block=2, buffer=1, chain=400).measure("rule", rule)
+    np.testing.assert_allclose([one.nearest, one.second, one.four], expected, atol=6e-5)
+
+
+def test_ratios_are_those_of_the_coarse_action():
+    ring = Ising(Lattice((16,)), temperature=2.0)
+    coarse = block_exact(ring, Partition.cubic(ring.lattice, 2), Soft((1.0, 0.4)))
+    one = ring_bench(0.5, ring=16, block=2, buffer=1, chain=400).measure("soft", Soft((1.0, 0.4)))
+    assert one.rangeness == pytest.approx(abs(rangeness(coarse)), rel=1e-10)
+    assert one.m_bodyness == pytest.approx(abs(m_bodyness(coarse)), rel=1e-9)
+    expected = [coarse.coupling(0, distance) for distance in (1, 2, 3, 4)]
+    np.testing.assert_allclose(one.by_distance, expected, rtol=0, atol=1e-14)
+    pairs_and_more = [mask for mask in range(256) if mask.bit_count() > 1]
+    near = [1 << site | 1 << (site + 1) % 8 for site in range(8)]
+    rest = sum(abs(coarse.coefficients[mask]) for mask in pairs_and_more if mask not in near)
+    assert one.rest == pytest.approx(rest / sum(abs(coarse.coefficients[near])), rel=1e-9)
+
+
+def test_inner_coupling_is_within_the_blocks():
+    bench = ring_bench(0.3, ring=16, block=2, buffer=1, chain=400, inner=0.7)
+    expected = 0.5 * math.log(math.cosh(1.0) / math.cosh(0.4))  # one bond of each kind in series
+    assert bench.measure("decimation", Decimation()).nearest == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.slow
+def test_square_ratios_are_those_of_the_coarse_action():
+    torus = Ising(Lattice((6, 6)), temperature=5.0)
+    from deeprg.exact.blocking import block_transfer
+
+    coarse = block_transfer(torus, Partition.cubic(torus.lattice, 2), Majority(ties="random"), width=3)
+    one = square_bench(0.2, side=6, buffer=1).measure("majority", Majority(ties="random"))
+    assert one.rangeness == pytest.approx(abs(rangeness(coarse)), rel=1e-9)
+    assert one.m_bodyness == pytest.approx(abs(m_bodyness(coarse)), rel=1e-9)
+
+
+def test_odd_rule_changes_sign_with_the_spins():
+    table = odd_rule(np.random.default_rng(0).random(8)).table(4)
+    np.testing.assert_allclose(table[::-1, 1], table[:, 0], atol=1e-15)
+
+
+def test_rank_correlation_against_ranks_by_hand():
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=30).tolist(), rng.normal(size=30).tolist()
+    distance = np.argsort(np.argsort(first)) - np.argsort(np.argsort(second))
+    assert rank_correlation(first, second) == pytest.approx(1 - 6 * np.sum(distance**2) / (30 * 899))
+    assert math.isnan(rank_correlation([1.0, 2.0, 3.0], [1e-17, 2e-17, 0.0]))  # differences of rounding
+
+
+def test_verdicts_of_the_chain(found):
+    holds = verdicts(found)
+    assert holds["In 1D decimation keeps the most information of all rules measured"] is True
+    assert holds["Its K' has nearest neighbours only, with K₂(1) = ½ ln cosh 2K"] is True
+    assert holds["Rangeness falls as information grows, soft rules with |λ| ≥ 2"] is True
+    assert holds["The most informative of all rules has the smallest rangeness"] is True
+    assert holds["A rule that keeps all of the information adds no range"] is True
+    assert holds["M-bodyness falls as information grows, soft rules of any strength"] is False
+
+
+def test_shuffled_rangeness_does_not_hold(found):
+    rng = np.random.default_rng(0)
+    wrong = dataclasses.replace(found, scans={})
+    for coupling, rules in found.scans.items():
+        values = rng.permutation([one.rangeness for row in rules.rows for one in row]).tolist()
+        rows = tuple(
+            tuple(dataclasses.replace(one, rangeness=values.pop()) for one in row) for row in rules.rows
+        )
+        wrong.scans[coupling] = dataclasses.replace(rules, rows=rows)
+    assert verdicts(wrong)["Rangeness falls as information grows, soft rules with |λ| ≥ 2"] is False
+
+
+def test_wrong_numbers_do_not_hold(found):
+    worse = {
+        coupling: rules | {"decimation": dataclasses.replace(rules["decimation"], kept=0.0, nearest=0.1)}
+        for coupling, rules in found.named.items()
+    }
+    holds = verdicts(dataclasses.replace(found, named=worse))
+    assert holds["In 1D decimation keeps the most information of all rules measured"] is False
+    assert holds["Its K' has nearest neighbours only, with K₂(1) = ½ ln cosh 2K"] is False
+    weak = dataclasses.replace(found, dimers=found.dimers[:1])
+    assert verdicts(weak)["A rule that keeps all of the information adds no range"] is None
+    first, *others = found.dimers[-1:]
+    long = [(first[0], dataclasses.replace(first[1], rangeness=0.1), first[2]), *others]
+    wrong = dataclasses.replace(found, dimers=[*found.dimers[:-1], *long])
+    assert verdicts(wrong)["A rule that keeps all of the information adds no range"] is False
+
+
+def test_leads_needs_the_smallest_ratio():
+    one = ring_bench(0.5, ring=16, block=2, buffer=1, chain=400).measure("majority", Majority(ties="random"))
+    better = dataclasses.replace(one, kept=2 * one.kept, rangeness=0.5 * one.rangeness)
+    assert leads([one, better], "rangeness")
+    assert not leads([one, dataclasses.replace(better, rangeness=2 * one.rangeness)], "rangeness")
+    assert not falls([-0.99, 0.2])
+
+
+def test_tables_and_figures_of_every_part(found):
+    shown = tables(found)
+    assert [table.name for table in shown] == [
+        "chain", "wide", "correlations", "variations", "dimers", "cumulants", "square",
+    ]  # fmt: skip
+    assert all(table.rows for table in shown)
+    assert {one.name for one in figures(found)} == {"scan", "plane", "couplings", "truncation", "square"}
+
+
+def test_scatter_marks_zeros_at_the_floor():
+    _, ax = figure()
+    plot_ratio_against_information(
+        ax, {"rules": ([0.1, 0.2], [1e-3, 0.0])}, named=[("best", 0.2, 0.0)], floor=1e-6
+    )
+    hollow = [line for line in ax.lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+    assert [float(line.get_ydata()[0]) for line in hollow] == [1e-6, 1e-6]
+    scanned = plot_rule_scan(
+        [0, 45], {"1": [0.1, 0.2]}, {"rangeness": {"1": [0.1, 0.0]}}, marks={"majority": 45.0}
+    )
+    assert scanned.axes[1].get_ylim()[0] == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("ring=15", "7 to 10 blocks"),
+        ("chain=401", "whole blocks"),
+        ("sharp=200", "none of the strengths"),
+        ("couplings=[0.1, -0.3]", "couplings"),
+    ],
+)
+def test_settings_out_of_bounds(assignment, words):
+    with pytest.raises(UsageError, match=words):
+        LENGGENHAGER.resolve(assignments=[assignment])
+
+
+@pytest.mark.parametrize("preset", LENGGENHAGER.presets)
+def test_presets_are_valid(preset):
+    assert LENGGENHAGER.resolve(preset)[1].seed == 0
+
+
+@pytest.mark.slow
+def test_the_whole_study_in_two_dimensions():
+    settings = finding.Settings.model_validate(SMALL | {"square_couplings": [0.440686793509772]})
+    result = LENGGENHAGER.run(settings, lambda line: None)
+    holds = {claim.statement: claim.holds for claim in result.claims}
+    assert holds["In 2D the most informative named rule has the smallest rangeness"] is True
+    share = result.numbers["square"]["0.440687"]["majority, ties random"]["share"]
+    assert share == pytest.approx(0.46104465 / 0.54940140, abs=1e-7)
