@@ -17,6 +17,7 @@ from deeprg.exact.blocking import (
 )
 from deeprg.exact.blocking._split import split
 from deeprg.exact.blocking._states import contract
+from deeprg.exact.couplings import TruncationWarning
 from deeprg.hamiltonians import Ising, RandomBondIsing
 from deeprg.lattice import Lattice
 from deeprg.runs.errors import NumericalError, UsageError
@@ -99,6 +100,34 @@ def test_the_verdict_agrees_with_high_orders(rule, bond, converges):
     assert series.radius[0] * 0.9 < rate ** (-1 / 20) < series.radius[1] * 1.1
     if converges:
         assert series.errors[60] < 0.01 * series.errors[20]
+
+
+@pytest.mark.parametrize("bond", [1.0, 8.0, 20.0, 50.0])
+@pytest.mark.parametrize("method", ["enumeration", "transfer"])
+def test_bounds_of_decimation_enclose_the_radius_at_any_coupling(bond, method):
+    """prod cosh(K + t K x x')/cosh K: zeros of order 8 that come as near to the circle |t| = 1 as 0.0005."""
+    model, partition = ring(bond)
+    series = block_cumulants(model, partition, Decimation(), 2, method=method)
+    lower, upper = series.radius
+    assert 1.0 < lower <= math.hypot(1, math.pi / (2 * bond)) <= upper < 1.1 * lower
+
+
+def test_zeros_too_close_to_tell_are_neither_inside_nor_outside():
+    """R = 1 to 12 digits: cosh(t J)^8 with J = pi/2, so that the answer lies between the two circles."""
+    action = SpinAction(16, {(4 * i, 4 * i + 2): math.pi / 2 for i in range(4)})
+    blocks = np.arange(16).reshape(8, 2)
+    with pytest.warns(TruncationWarning, match="not known"):
+        series = block_cumulants(action, blocks, Decimation(1), 4)
+    assert series.radius[0] < 1 < series.radius[1] < 1.1 * series.radius[0]
+    assert (series.converges, series.diverges) == (False, False)
+
+
+def test_bounds_for_couplings_that_are_all_different():
+    """An open chain of summed spins: prod cosh(t J_i), whose nearest zero is i pi/(2 max J)."""
+    couplings = np.random.default_rng(0).uniform(0.5, 2.0, 5)
+    action = SpinAction(12, {(2 * i, 2 * i + 2): j for i, j in enumerate(couplings)})
+    series = block_cumulants(action, np.arange(12).reshape(6, 2), Decimation(1), 4, allow_divergent=True)
+    assert series.radius[0] <= math.pi / 2 / couplings.max() <= series.radius[1] < 1.1 * series.radius[0]
 
 
 def test_a_series_that_does_not_settle_is_refused():

@@ -1,5 +1,8 @@
 """The couplings of a hidden layer, every method against the exact transform of the whole action."""
 
+import itertools
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +18,7 @@ from deeprg.exact.couplings import (
     set_coupling,
 )
 from deeprg.exact.layered import BernoulliPrior, IsingPrior
-from deeprg.runs.errors import UsageError
+from deeprg.runs.errors import NumericalError, UsageError
 
 PRIORS = {
     "±1": lambda t: np.logaddexp(t, -t),
@@ -84,7 +87,7 @@ def test_a_chain_in_a_field_is_decimated():
 
 
 def test_the_central_limit_is_close_and_the_truncated_formula_is_not():
-    W, b, a = layer(12, 12, seed=3, scale=0.5)
+    W, b, a = layer(10, 10, seed=3, scale=0.5)
     truth = whole(W, b, a, ising)
     clt = rbm_couplings(W, b, a, ising, order=3, method="clt")
     with pytest.warns(TruncationWarning, match=r"off by \d+%"):
@@ -174,6 +177,43 @@ def test_the_hidden_priors_are_accepted(prior, function):
         assert found[0, 1, 2, 3] == pytest.approx(whole(W, b, a, function)[0, 1, 2, 3], abs=1e-13)
 
 
+@pytest.mark.parametrize("width", [0.0, 0.2, 1.0, 5.0, 40.0, 700.0])
+def test_the_central_limit_at_every_width_of_the_outside_field(width):
+    """Against Gauss-Legendre panels that are dense where a kink is, 10 digits; and e^t in closed form."""
+    w, b = np.array([0.8, -0.6, 1.1]), 0.4
+    W = np.append(w, width)[:, None]
+    points, weights = np.polynomial.legendre.leggauss(60)
+    kinks = -(np.array([b]) + np.array([[s, t, u] for s in (1, -1) for t in (1, -1) for u in (1, -1)]) @ w)
+    edges = {-12.0, 12.0, *np.linspace(-12, 12, 13)}
+    for kink in kinks / max(width, 1e-3):
+        edges |= {kink + side * 2.0**-k for k in range(-3, 14) for side in (1, -1)}
+    edges = np.array(sorted(e for e in edges if abs(e) <= 12))
+    z = ((edges[1:] + edges[:-1])[:, None] + np.diff(edges)[:, None] * points).ravel() / 2
+    law = (np.diff(edges)[:, None] * weights / 2).ravel() * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    truth = 0.0
+    for signs in itertools.product((1, -1), repeat=3):
+        t = b + np.dot(signs, w) + width * z
+        truth += np.prod(signs) * law @ np.logaddexp(t, -t) / 8
+    found = rbm_couplings(W, [b], np.zeros(4), ising, sets=[(0, 1, 2)], method="clt")[0, 1, 2]
+    assert found == pytest.approx(truth, rel=1e-10, abs=1e-15 * max(1.0, width))
+    if width <= 5:
+        grown = rbm_couplings(W, [b], np.zeros(4), jnp.exp, sets=[(0, 1, 2)], method="clt")[0, 1, 2]
+        assert grown == pytest.approx(np.sinh(w).prod() * math.exp(b + width**2 / 2), rel=1e-10)
+
+
+def test_a_field_too_wide_for_the_nodes_is_not_a_number():
+    W = jnp.full((9, 1), 2.0)
+
+    def coupling(W):
+        return set_coupling(W, jnp.zeros(1), ising, (0, 1), nodes=256)
+
+    assert jnp.isnan(jax.jit(coupling)(W))
+    truth = rbm_couplings(W / 2, [0.0], np.zeros(9), ising, sets=[(0, 1)], method="clt")[0, 1]
+    assert float(jax.jit(coupling)(W / 2)) == pytest.approx(truth, rel=1e-9)
+    with pytest.raises(NumericalError, match="does not converge"):
+        rbm_couplings(W, [0.0], np.zeros(9), lambda t: jnp.exp(t**2), sets=[(0, 1)], method="clt")
+
+
 @pytest.mark.parametrize("method", ["exact", "clt", "truncated"])
 def test_gradients_equal_finite_differences(method):
     W, b, _ = layer(5, 3, seed=6)
@@ -209,7 +249,10 @@ def test_the_gradient_is_finite_without_outside_weights():
         (lambda: rbm_couplings(*layer(2, 1, 0), ising, method="clt", spins="binary"), "needs no average"),
         (lambda: rbm_couplings(*layer(2, 1, 0), ising, order=3), "orders 0 to 2"),
         (lambda: rbm_couplings(*layer(2, 1, 0), ising, sets=[(0, 2)]), "not a set"),
-        (lambda: rbm_couplings(*layer(2, 1, 0), ising, method="clt", nodes=0), "one or more"),
+        (
+            lambda: set_coupling(np.full((9, 1), 2.0), np.zeros(1), ising, (0, 1), nodes=64),
+            r"64.*width 5\.29.*286",
+        ),
         (lambda: rbm_couplings(*layer(2, 1, 0), ising, method="monte-carlo", samples=1), "no error"),
         (lambda: rbm_couplings(*layer(2, 1, 0), lambda t: t.sum(-1)), "returned the shape"),
         (lambda: rbm_couplings(*layer(25, 1, 0), ising), r"unit 0 .* 25 spins.*2\^25 states, 0.27 GB.*clt"),

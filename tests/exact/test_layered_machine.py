@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deeprg.exact.blocking import SpinAction
+from deeprg.exact.couplings import configurations
 from deeprg.exact.layered import GaussianMachine, SpinHamiltonian, random_machine
 from deeprg.runs.errors import NumericalError, UsageError
 
@@ -195,7 +197,28 @@ def test_correlators_of_any_order_equal_a_loop():
     assert moments.connected[1, 2] == pytest.approx(
         visible.correlator(1, 2) - visible.correlator(1) * visible.correlator(2), abs=1e-14
     )
-    np.testing.assert_array_equal(visible.states()[5], [1, -1, 1, -1])
+    np.testing.assert_array_equal(visible.states()[5], [-1, 1, -1, 1])
+
+
+@pytest.mark.parametrize("spins", ["pm", "binary"])
+def test_one_action_in_three_forms(spins):
+    """Hamiltonian, couplings and action have the same weights state by state, in one order of states."""
+    visible = random_machine((4, 3), seed=1, beta=1.4, spins=spins).spin_hamiltonian()
+    weights = -1.4 * visible.energy(visible.states())
+    couplings = visible.as_couplings()
+    np.testing.assert_array_equal(visible.states(), configurations(4, spins))
+    np.testing.assert_allclose(couplings.values(), weights, atol=1e-13)
+    again = SpinHamiltonian.from_couplings(couplings, beta=0.3)
+    np.testing.assert_allclose(-0.3 * again.energy(visible.states()), weights, atol=1e-13)
+    action = SpinAction.of(visible)
+    order = slice(None) if spins == "pm" else slice(None, None, -1)
+    for same in (action, SpinAction.of(couplings)):
+        np.testing.assert_allclose(same.values()[order], weights, atol=1e-13)
+    signs = configurations(4).astype(float)
+    np.testing.assert_allclose(-action.as_hamiltonian().energy(signs)[order], weights, atol=1e-13)
+    np.testing.assert_allclose(action.as_couplings().values()[order], weights, atol=1e-13)
+    with pytest.raises(UsageError, match="couples 3 variables"):
+        SpinAction(3, {(0, 1, 2): 0.1}).as_hamiltonian()
 
 
 def test_enumeration_in_chunks_equals_the_transfer_matrix():
@@ -247,10 +270,10 @@ def test_a_marginal_layer_is_refused_too():
         (([np.ones((2, 1))], [0.0]), {}, "visible_bias has shape"),
         (([np.ones((2, 2))],), {"precisions": [[[1.0, 0.2], [0.1, 1.0]]]}, "symmetric"),
         (([np.ones((2, 1))],), {"beta": 0.0}, "beta must be positive"),
-        (([np.ones((2, 1))],), {"beta": math.nan}, "beta must be positive"),
+        (([np.ones((2, 1))],), {"beta": math.nan}, "beta must be a finite"),
         (([np.ones((2, 1))],), {"spins": "ising"}, "spins = 'ising'"),
         (([np.full((2, 1), math.nan)],), {}, "not finite"),
-        (([np.ones((2, 1))],), {"constant": math.inf}, "constant must be finite"),
+        (([np.ones((2, 1))],), {"constant": math.inf}, "constant must be a finite"),
         (([np.ones((2, 1))],), {"biases": [[0.0], [0.0]]}, "biases"),
     ],
 )

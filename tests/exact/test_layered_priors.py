@@ -64,13 +64,14 @@ def test_values_and_derivatives_of_the_generating_function(name):
     np.testing.assert_allclose(prior.log_sum(t), function(t + 0j).real, rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(prior.cgf(t, 0.3), prior.log_sum(t + 0.3) - prior.log_sum(0.3), atol=1e-15)
     assert float(prior.cgf(0.0, 0.8)) == 0.0
-    slopes = jax.jit(jax.vmap(jax.grad(prior.log_sum)))(jnp.asarray(t))
-    np.testing.assert_allclose(slopes, prior.mean(t), rtol=1e-12, atol=1e-13)
-    curvatures = jax.jit(jax.vmap(jax.grad(jax.grad(prior.log_sum))))(jnp.asarray(t))
-    np.testing.assert_allclose(curvatures, prior.variance(t), rtol=1e-11, atol=1e-12)
+    slope = jax.grad(prior.log_sum)
+    derivatives = jax.jit(jax.vmap(lambda u: (slope(u), jax.grad(slope)(u))))(jnp.asarray(t))
+    series = prior.taylor(3, t)
+    np.testing.assert_allclose(derivatives[0], series[1], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(derivatives[1], 2 * series[2], rtol=1e-11, atol=1e-12)
     if name in ("rectified", "finite"):
         thirds = jax.jit(jax.vmap(jax.grad(prior.variance)))(jnp.asarray(t))
-        np.testing.assert_allclose(thirds, prior.cumulant(3, t), rtol=1e-10, atol=1e-11)
+        np.testing.assert_allclose(thirds, 6 * series[3], rtol=1e-10, atol=1e-11)
         assert prior.taylor(3, t.reshape(2, 2)).shape == (4, 2, 2)
     assert prior.radius(t).shape == (4,)
 
@@ -79,7 +80,7 @@ def test_values_and_derivatives_of_the_generating_function(name):
     st.lists(st.tuples(st.floats(-3, 3), st.floats(-2, 2)), min_size=4, max_size=4, unique_by=lambda s: s[0]),
     st.floats(-2, 2),
 )
-@settings(derandomize=True, max_examples=25, deadline=None)
+@settings(derandomize=True, max_examples=10, deadline=None)
 def test_a_finite_unit_equals_direct_sums(pairs, bias):
     states, log_weights = np.array(pairs).T
     prior = FiniteStatePrior(states, log_weights)
@@ -104,7 +105,7 @@ def test_the_rectified_unit_far_from_zero():
     )
     positive = t[5:] ** 2 / 2 + scipy.special.log_ndtr(t[5:]) + 0.5 * math.log(2 * math.pi)
     np.testing.assert_allclose(prior.log_sum(t[5:]), positive, rtol=1e-14)
-    mean = np.array([float(prior.mean(x)) for x in t])
+    mean = np.asarray(prior.mean(t))
     mills = math.sqrt(2 / math.pi) / scipy.special.erfcx(-t[2:7] / math.sqrt(2))
     np.testing.assert_allclose(mean[2:7], t[2:7] + mills, rtol=1e-11, atol=1e-12)
     s = 3e4  # exponential with mean 1/s, and corrections of relative order 1/s^2
@@ -142,7 +143,7 @@ def test_closed_radii(bias):
 
 
 @given(st.integers(0, 10**6), st.integers(3, 6), st.floats(-2, 2))
-@settings(derandomize=True, max_examples=20, deadline=None)
+@settings(derandomize=True, max_examples=10, deadline=None)
 def test_the_radius_search_equals_polynomial_roots(seed, count, bias):
     rng = np.random.default_rng(seed)
     log_weights = rng.normal(size=count)

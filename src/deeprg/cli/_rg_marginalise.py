@@ -152,6 +152,6 @@ def _build(path: Path, values: Mapping[str, Any]) -> GaussianMachine:
     try:
         return GaussianMachine.from_dict(values)
     except UsageError as error:
-        raise UsageError(f"'{path}': {error}") from None
+        raise UsageError(f"'{path}' describes no machine: {error}") from None
     except (TypeError, ValueError) as error:
         raise UsageError(f"'{path}' describes no machine: {error}") from None

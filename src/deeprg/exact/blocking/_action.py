@@ -9,7 +9,9 @@ import numpy as np
 from ...hamiltonians import AbstractHamiltonian, Ising, RandomBondIsing
 from ...lattice import Lattice
 from ...runs.errors import UsageError
-from ..couplings import inverse_walsh_hadamard, walsh_hadamard
+from ..couplings import Couplings, inverse_walsh_hadamard, walsh_hadamard
+from ..couplings._checks import real_numbers, whole_sites
+from ..layered import SpinHamiltonian
 from ._states import MAX_SPINS, check_enumerable, log_sum
 
 __all__ = ["ActionLike", "SpinAction", "action_of"]
@@ -45,7 +47,7 @@ class SpinAction:
             raise UsageError(f"The lattice {self.lattice} has {self.lattice.size} sites, not {self.size}.")
         merged: dict[Sites, float] = {}
         for sites, value in self.couplings.items():
-            key, number = self._checked(sites), float(value)
+            key, number = self._checked(sites), real_numbers("coupling", value).item()
             if not np.isfinite(number):
                 raise UsageError(f"The coupling of the sites {tuple(sites)} must be finite, not {number}.")
             if merged.setdefault(key, number) != number:
@@ -56,12 +58,19 @@ class SpinAction:
         object.__setattr__(self, "couplings", merged)
 
     @classmethod
-    def of(cls, hamiltonian: Ising | RandomBondIsing) -> "SpinAction":
-        """K = -H of a pair Hamiltonian; double bonds add up, a bond of a site to itself is a constant.
+    def of(cls, hamiltonian: Ising | RandomBondIsing | SpinHamiltonian | Couplings) -> "SpinAction":
+        """K = -beta H of a pair Hamiltonian or of couplings of all orders, {0, 1} turned into ±1.
+
+        Double bonds of a lattice add up, a bond of a site to itself is a constant.
 
         >>> SpinAction.of(Ising(Lattice((4,)), temperature=2.0)).couplings
         {(0, 1): 0.5, (0, 3): 0.5, (1, 2): 0.5, (2, 3): 0.5}
         """
+        if isinstance(hamiltonian, SpinHamiltonian):
+            hamiltonian = hamiltonian.as_couplings()
+        if isinstance(hamiltonian, Couplings):
+            orders = hamiltonian.converted("pm").by_order().values()
+            return cls(hamiltonian.n, {sites: j for order in orders for sites, j in order.items() if j})
         lattice, bonds = hamiltonian.lattice, hamiltonian.bonds()
         couplings: dict[Sites, float] = {}
         for here, (others, values) in enumerate(zip(bonds.neighbours, bonds.couplings, strict=True)):
@@ -90,7 +99,7 @@ class SpinAction:
         >>> SpinAction.of_matrix(np.array([[0.0, 0.4], [0.4, 0.0]]), 0.1).couplings
         {(0, 1): 0.4, (0,): 0.1, (1,): 0.1}
         """
-        matrix = np.asarray(matrix, np.float64)
+        matrix = real_numbers("couplings", matrix)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise UsageError(f"The couplings must be a square matrix, but their shape is {matrix.shape}.")
         skew = np.abs(matrix - matrix.T)
@@ -102,7 +111,7 @@ class SpinAction:
             )
         size = len(matrix)
         pairs = {(i, j): float(matrix[i, j]) for i in range(size) for j in range(i + 1, size) if matrix[i, j]}
-        fields = np.broadcast_to(np.asarray(fields, np.float64), (size,))
+        fields = np.broadcast_to(real_numbers("fields", fields), (size,))
         single = {(i,): float(h) for i, h in enumerate(fields) if h}
         constant = {(): float(np.trace(matrix)) / 2} if np.trace(matrix) else {}
         return cls(size, pairs | single | constant, lattice)
@@ -134,7 +143,7 @@ class SpinAction:
         >>> SpinAction.of_values(np.array([0.3, -0.3, -0.3, 0.3])).couplings
         {(0, 1): 0.3}
         """
-        values = np.asarray(values, np.float64)
+        values = real_numbers("values", values)
         size = len(values).bit_length() - 1
         if values.shape != (1 << size,) or size < 1 or not np.isfinite(values).all():
             raise UsageError(
@@ -143,6 +152,22 @@ class SpinAction:
         coefficients = walsh_hadamard(values, limit=MAX_SPINS)
         numbers = sorted(np.flatnonzero(coefficients).tolist(), key=lambda mask: (mask.bit_count(), mask))
         return cls(size, {_sites(mask): float(coefficients[mask]) for mask in numbers}, lattice)
+
+    def as_couplings(self) -> Couplings:
+        """The same action as `Couplings` of spins ±1; all sets that are not named have none.
+
+        >>> SpinAction(2, {(0, 1): 0.5}).as_couplings()[1, 0]
+        0.5
+        """
+        return Couplings.from_terms(self.size, self.couplings)
+
+    def as_hamiltonian(self) -> SpinHamiltonian:
+        """H = -K with beta = 1; raises `UsageError` where three or more spins are coupled.
+
+        >>> SpinAction(2, {(0, 1): 0.5}).as_hamiltonian().pairs.tolist()
+        [[0.0, 0.5], [0.5, 0.0]]
+        """
+        return SpinHamiltonian.from_couplings(self.as_couplings())
 
     def values(self) -> np.ndarray:
         """K(s) of all 2^N states, [2^N]; bit i of the index is set where s_i = -1.
@@ -182,7 +207,7 @@ class SpinAction:
         return SpinAction(len(order), inside)
 
     def _checked(self, sites: Sites) -> Sites:
-        key = tuple(sorted(int(site) for site in sites))
+        key = tuple(sorted(whole_sites(sites)))
         if key and (key[0] < 0 or key[-1] >= self.size):
             raise UsageError(f"The sites of an action are 0 ... {self.size - 1}, but a coupling joins {key}.")
         if len(set(key)) < len(key):
@@ -192,11 +217,11 @@ class SpinAction:
         return key
 
 
-ActionLike = SpinAction | AbstractHamiltonian
+ActionLike = SpinAction | AbstractHamiltonian | SpinHamiltonian | Couplings
 
 
 def action_of(action: ActionLike) -> SpinAction:
-    """The action itself, or that of an `Ising` or `RandomBondIsing` Hamiltonian.
+    """The action itself, or that of a Hamiltonian or of couplings that `SpinAction.of` takes.
 
     Raises `UsageError` for other models.
 
@@ -205,7 +230,7 @@ def action_of(action: ActionLike) -> SpinAction:
     """
     if isinstance(action, SpinAction):
         return action
-    if not isinstance(action, Ising | RandomBondIsing):
+    if isinstance(action, AbstractHamiltonian) and not isinstance(action, Ising | RandomBondIsing):
         raise UsageError(f"Blocking takes Ising spins or a SpinAction, not {action.describe()}")
     return SpinAction.of(action)
 

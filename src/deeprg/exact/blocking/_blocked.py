@@ -16,7 +16,7 @@ __all__ = ["BlockedAction"]
 
 @dataclass(frozen=True)
 class BlockedAction:
-    """K'(x) of all coarse states: exp(K'(x)) = sum_chi p(x | chi) exp(K(chi)), equation (26).
+    """K'(x) of all coarse states: exp(K'(x)) = sum_chi p(x | chi) exp(K(chi)) (eq:blk-step).
 
     `values` [2^n], bit i of the index set where x_i = -1; the constant is included, so that Z is preserved.
     `fine_log_partition` is ln Z of the fine action, computed without the rule; `lattice` the coarse lattice.
@@ -85,7 +85,7 @@ class BlockedAction:
     def correlators(self) -> np.ndarray:
         """⟨prod_{i in S} x_i⟩ under exp(K')/Z' of every set S, [2^n], in the order of `coefficients`.
 
-        They are those of the coarse spins under p(x | chi) p(chi), equation (25).
+        They are those of the coarse spins under p(x | chi) p(chi).
 
         >>> from deeprg.exact.blocking import Decimation, block_exact
         >>> ring = SpinAction(4, {(0, 1): 0.3, (1, 2): 0.3, (2, 3): 0.3, (0, 3): 0.3})

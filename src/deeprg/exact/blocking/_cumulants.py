@@ -1,6 +1,6 @@
 """K' by cumulants of the inter-block part to any order, with the radius of convergence of the series."""
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,28 +8,29 @@ import numpy as np
 
 from ...lattice import Lattice
 from ...runs.errors import NumericalError, UsageError
+from ..couplings import TruncationWarning
 from ._action import ActionLike, SpinAction
+from ._radius import LogMean, levelled, radius_bounds
 from ._split import BlockLike, RuleLike, Split, split
 from ._states import check_enumerable, contract
 from ._transfer import Chain
 
 __all__ = ["CumulantSeries", "block_cumulants"]
 
-_FAR = 8.0  # beyond this radius the terms fall by 8 per order, and the search stops
+_LARGEST_CONTOUR = 4.8
 _INSIDE = 0.6  # the contour's share of the radius
-_STEP = 2.0  # the largest trusted change of phase between neighbouring points
-_MOST_POINTS = 256
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class CumulantSeries:
-    """K'(x) = n ln Z_b + sum_i ln p_b(x_i) + sum_k kappa_k[K_1|x]/k!, equation (34), term by term.
+    """K'(x) = n ln Z_b + sum_i ln p_b(x_i) + sum_k kappa_k[K_1|x]/k!, term by term (eq:blk-series).
 
     `terms` [order + 1, 2^n]: row 0 the blocks alone, row k the term kappa_k/k!; `interaction` [2^n] the
-    exact ln ⟨exp K_1⟩_{b|x} of (32) that the rows from 1 sum to; `radius` bounds from below and above on
-    the radius of convergence in t of (33), the smallest over x, for which the series is summed at t = 1;
-    `rounding` [order + 1] an estimate of the rounding error of every term.
+    exact ln ⟨exp K_1⟩_{b|x} that the rows from 1 sum to (eq:blk-terms); `radius` bounds from below and above
+    on the radius of convergence in t of ln ⟨exp(t K_1)⟩, the smallest over x, the series being summed at
+    t = 1: infinity above where no zero was found; `rounding` [order + 1] an estimate of the rounding error of
+    every term.
     """
 
     terms: np.ndarray
@@ -49,8 +50,13 @@ class CumulantSeries:
         return self.radius[0] > 1.0
 
     @property
+    def diverges(self) -> bool:
+        """Whether it is known to diverge for some coarse state; neither is known where bounds enclose 1."""
+        return self.radius[1] < 1.0
+
+    @property
     def exact(self) -> np.ndarray:
-        """K' without truncation, equation (32), [2^n]."""
+        """K' without truncation, [2^n]."""
         return self.terms[0] + self.interaction
 
     @property
@@ -99,19 +105,20 @@ def block_cumulants(
     method: str = "enumeration",
     width: int = 1,
 ) -> CumulantSeries:
-    """The cumulant expansion of K' to any order, equations (33)-(34), for all coarse states.
+    """The cumulant expansion of K' to any order (eq:blk-series), for all coarse states.
 
     kappa_k/k! is the Taylor coefficient of f(t) = ln ⟨exp(t K_1)⟩_{b|x} at t = 0, found by Cauchy's formula
     on a circle |t| = r inside the radius of convergence R, (1/M) sum_m f(r w^m) w^(-mk) / r^k: its rounding
     error is eps max|f| / r^k, whereas the recursion from moments loses digits at every order. R is the
     modulus of the smallest zero of ⟨exp(t K_1)⟩, an entire function; the phase winds around a circle once
-    for every zero inside, so that the series converges at t = 1 exactly where nothing winds.
+    for every zero inside. `radius` bounds R by the circles on which the phase could be followed; close to a
+    zero, or where the mean drowns in rounding, it cannot, and the gap between the bounds is wider.
 
     `method` "enumeration" sums over the fine states (20 spins at most); "transfer" uses transfer matrices
-    over groups of `width` blocks. Raises `NumericalError` when R <= 1, unless `allow_divergent` (low orders
+    over groups of `width` blocks. Raises `NumericalError` when R < 1, unless `allow_divergent` (low orders
     can still be useful there: the result carries `converges`, `changes` and `errors`), and when `tolerance`
-    is given and the last change, the error or the rounding exceed it; `UsageError` for an order < 1 and as
-    `block_exact` does.
+    is given and the last change, the error or the rounding exceed it; warns (`TruncationWarning`) when the
+    bounds enclose 1, unless either is given. `UsageError` for an order < 1 and as `block_exact` does.
 
     >>> from deeprg.exact.blocking import Majority, Partition
     >>> from deeprg.hamiltonians import Ising
@@ -129,8 +136,9 @@ def block_cumulants(
     zeroth = parts.constant + parts.block_term()
     if method == "enumeration":
         log_mean = _enumerated(parts)
+        followed = levelled(parts) or log_mean
     else:
-        log_mean = Chain(parts, width, 1 << parts.count).log_mean
+        log_mean = followed = Chain(parts, width, 1 << parts.count).log_mean
     reach = 2.0 * sum(abs(value) for value in parts.inter.couplings.values())  # max K_1 - min K_1 at most
     if reach == 0.0:
         terms = np.zeros((order + 1, len(zeroth)))
@@ -138,15 +146,15 @@ def block_cumulants(
         nothing = np.zeros_like(zeroth)
         series = CumulantSeries(terms, nothing, (np.inf, np.inf), np.zeros(order + 1), parts.lattice)
     else:
-        radius = _radius(log_mean, reach)
-        terms, rounding = _taylor(log_mean, _INSIDE * min(radius[0], _FAR), reach, order)
+        radius = radius_bounds(followed, reach)
+        terms, rounding = _taylor(log_mean, min(_INSIDE * radius[0], _LARGEST_CONTOUR), reach, order)
         terms[0], rounding[0] = zeroth, _EPSILON * np.abs(zeroth).max()
         series = CumulantSeries(terms, log_mean(1.0), radius, rounding, parts.lattice)
-    _refuse(series, tolerance, allow_divergent)
+    _judge(series, tolerance, allow_divergent)
     return series
 
 
-def _enumerated(parts: Split) -> Callable[[complex | float], np.ndarray]:
+def _enumerated(parts: Split) -> LogMean:
     """t -> ln ⟨exp(t K_1)⟩_{b|x} of all coarse states, by the sum over the fine states."""
     check_enumerable(
         parts.action.size, "Use method='transfer' on rings, chains and strips.", most=20, passes=4000
@@ -160,43 +168,14 @@ def _enumerated(parts: Split) -> Callable[[complex | float], np.ndarray]:
     return log_mean
 
 
-def _half_circle(log_mean: Callable, radius: float, points: int) -> Any:
+def _half_circle(log_mean: LogMean, radius: float, points: int) -> Any:
     """f on the upper half circle from angle 0 to pi, with continuous phase, [points + 1, 2^n]."""
     angles = np.pi * np.arange(points + 1) / points
-    with np.errstate(divide="ignore", invalid="ignore"):  # a zero on the circle
-        values: Any = np.stack([log_mean(complex(radius * np.exp(1j * angle))) for angle in angles])
+    values: Any = np.stack([log_mean(complex(radius * np.exp(1j * angle))) for angle in angles])
     return values.real + 1j * np.unwrap(values.imag, axis=0)
 
 
-def _zero_free(log_mean: Callable, radius: float, reach: float) -> bool:
-    """Whether no ⟨exp(t K_1)⟩ vanishes in |t| <= radius: the phase winds around the circle zero times."""
-    points = 32
-    while points <= _MOST_POINTS:
-        if radius * reach < 2 * points:
-            phase = _half_circle(log_mean, radius, points).imag
-            if not np.isfinite(phase).all():
-                return False
-            if np.abs(np.diff(phase, axis=0)).max() < _STEP:
-                return bool(np.abs(phase[-1] - phase[0]).max() < 1.0)  # a multiple of pi: half the circle
-        points *= 2
-    return False  # a zero within a percent of the circle, or a mean that is lost in rounding
-
-
-def _radius(log_mean: Callable, reach: float) -> tuple[float, float]:
-    """Bounds on the radius of convergence. No zero lies in |t| < pi/reach: all phases are within pi/2."""
-    lower, upper = np.pi / reach, np.inf
-    if lower < 1.0:  # the question that matters first
-        lower, upper = (1.0 + 1e-9, upper) if _zero_free(log_mean, 1.0 + 1e-9, reach) else (lower, 1.0)
-    while upper / lower > 1.1 and lower < _FAR:
-        middle = 2.0 * lower if upper == np.inf else float(np.sqrt(lower * upper))
-        if _zero_free(log_mean, middle, reach):
-            lower = middle
-        else:
-            upper = middle
-    return float(lower), float(upper)
-
-
-def _taylor(log_mean: Callable, radius: float, reach: float, order: int) -> tuple[np.ndarray, np.ndarray]:
+def _taylor(log_mean: LogMean, radius: float, reach: float, order: int) -> tuple[np.ndarray, np.ndarray]:
     """kappa_k/k! [order + 1, 2^n] from f on a circle, and the estimate of their rounding errors."""
     points = 64
     while points < 2 * order or points < radius * reach:
@@ -212,17 +191,31 @@ def _taylor(log_mean: Callable, radius: float, reach: float, order: int) -> tupl
     return terms, _EPSILON * np.abs(values).max() * scale
 
 
-def _refuse(series: CumulantSeries, tolerance: float | int | None, allow_divergent: bool) -> None:
+def _judge(series: CumulantSeries, tolerance: float | int | None, allow_divergent: bool) -> None:
+    """Refuse what is known to diverge or misses the tolerance; warn where neither bound decides."""
     change, error, rounding = series.changes[-1], series.errors[-1], series.rounding.max()
+    if not np.isfinite([change, error]).all():
+        raise NumericalError(
+            "The means ⟨exp(t K_1)⟩ underflow in double precision: the couplings are too strong for the "
+            "series. Use block_exact or block_transfer."
+        )
     report = f"At order {series.order} the last change is {change:.2g} and the error of K' {error:.2g}"
-    if not series.converges and not allow_divergent:
+    bounds = f"{series.radius[0]:.3g} to {series.radius[1]:.3g}"
+    if series.diverges and not allow_divergent:
         raise NumericalError(
             f"The cumulant series does not settle: its radius of convergence in the inter-block coupling is "
-            f"{series.radius[0]:.3g} to {series.radius[1]:.3g}, below 1. {report}. Use block_exact or "
-            "block_transfer; allow_divergent=True returns the low orders with these numbers."
+            f"{bounds}, below 1. {report}. Use block_exact or block_transfer; allow_divergent=True returns "
+            "the low orders with these numbers."
         )
     if tolerance is not None and not max(change, error, rounding) <= tolerance:
         raise NumericalError(
             f"The cumulant series has not settled to {tolerance:g}. {report}; rounding is {rounding:.2g}. "
             "Take a higher order where the changes fall, or the exact K'."
+        )
+    if tolerance is None and not (series.converges or series.diverges or allow_divergent):
+        warnings.warn(
+            f"Whether the cumulant series settles is not known: its radius of convergence is {bounds}, and "
+            f"must be above 1. {report}. Look at `errors`, or use block_exact or block_transfer.",
+            TruncationWarning,
+            stacklevel=3,
         )

@@ -14,7 +14,7 @@ __all__ = ["Decomposition", "block_exact", "decompose"]
 
 @dataclass(frozen=True)
 class Decomposition:
-    """The three terms of K' in equation (32), and their sum.
+    """The three terms of K' (eq:blk-terms of the theory chapter), and their sum.
 
     `constant` is n ln Z_b (summed over the blocks, with the action's own constant), `block` sum_i ln p_b(x_i)
     [2^n], `interaction` ln ⟨exp K_1⟩_{b|x} [2^n]; states are numbered as in `BlockedAction`.
@@ -31,7 +31,7 @@ class Decomposition:
 
 
 def block_exact(action: ActionLike, blocks: BlockLike, rule: RuleLike) -> BlockedAction:
-    """K'(x) = ln sum_chi prod_i P(x_i | Y_i) exp(K(chi)), equation (26), by summing over all fine states.
+    """K'(x) = ln sum_chi prod_i P(x_i | Y_i) exp(K(chi)) by the sum over all fine states (eq:blk-step).
 
     The sum is contracted block by block as logarithms, so that it does not underflow at strong coupling. Up
     to 24 spins: 16 take milliseconds, 24 a few seconds and about 0.5 GiB.
@@ -56,9 +56,9 @@ def block_exact(action: ActionLike, blocks: BlockLike, rule: RuleLike) -> Blocke
 
 
 def decompose(action: ActionLike, blocks: BlockLike, rule: RuleLike) -> Decomposition:
-    """K'(x) = n ln Z_b + sum_i ln p_b(x_i) + ln ⟨exp K_1⟩_{b|x}, equation (32): norm, blocks, interaction.
+    """K'(x) = n ln Z_b + sum_i ln p_b(x_i) + ln ⟨exp K_1⟩_{b|x} (eq:blk-terms): three terms.
 
-    The average is over the product of p_b(Y_i | x_i), equations (29)-(31). Raises `UsageError` as
+    The average is over the product of p_b(Y_i | x_i) (eq:blk-block). Raises `UsageError` as
     `block_exact`.
 
     >>> from deeprg.exact.blocking import Decimation, SpinAction

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...lattice import Lattice
 from ...runs.errors import UsageError
+from ..couplings._checks import whole_sites
 
 __all__ = ["Partition", "partition_of"]
 
@@ -79,7 +80,7 @@ def partition_of(blocks: Partition | np.ndarray | Iterable[Iterable[int]], size:
     ((0, 1), (2, 3))
     """
     if not isinstance(blocks, Partition):
-        blocks = Partition(tuple(tuple(int(site) for site in block) for block in blocks))
+        blocks = Partition(tuple(whole_sites(block) for block in blocks))
     if blocks.size != size:
         raise UsageError(f"The blocks cover {blocks.size} sites, but the action has {size}.")
     return blocks

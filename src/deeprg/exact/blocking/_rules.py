@@ -3,11 +3,13 @@
 import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
 from ...runs.errors import UsageError
+from ..couplings._checks import real_numbers
 from ._states import spin_table
 
 __all__ = ["Decimation", "Majority", "Rule", "Soft", "UserRule", "rule_tables"]
@@ -17,7 +19,7 @@ _TOLERANCE = 1e-12
 
 
 class Rule(abc.ABC):
-    """A coarse spin x = ±1 drawn from the spins of its block, equation (25)."""
+    """A coarse spin x = ±1 drawn from the spins of its block."""
 
     @abc.abstractmethod
     def plus(self, block: np.ndarray) -> np.ndarray:
@@ -122,8 +124,8 @@ class Soft(Rule):
     weights: Sequence[float | int] | np.ndarray
 
     def __post_init__(self):
-        weights = np.asarray(self.weights, np.float64)
-        if weights.ndim != 1 or not np.isfinite(weights).all():
+        weights = real_numbers("weights", self.weights)
+        if weights.ndim != 1 or weights.size == 0 or not np.isfinite(weights).all():
             raise UsageError(f"A soft rule needs one finite weight per spin, not {self.weights}.")
         object.__setattr__(self, "weights", tuple(weights.tolist()))
 
@@ -150,7 +152,8 @@ class UserRule(Rule):
     """Any rule: a table [2^b, 2] as `Rule.table` describes, or a function of the spins [..., b].
 
     The function returns P(x = +1 | Y) [...] or both probabilities [..., 2], +1 first. Raises `UsageError`
-    when the numbers are no probabilities, do not sum to 1 to 1e-12, or a table fits another block.
+    when it is neither, when the numbers are no probabilities, do not sum to 1 to 1e-12, or a table fits
+    another block.
 
     >>> rule = UserRule(lambda spins: 0.5 + 0.2 * spins[..., 0] + 0.1 * spins[..., 1])
     >>> rule.table(2)[:, 0].round(6).tolist()
@@ -158,6 +161,15 @@ class UserRule(Rule):
     """
 
     rule: np.ndarray | Callable[[np.ndarray], np.ndarray]
+
+    def __post_init__(self):
+        if callable(self.rule):
+            return
+        table = real_numbers("The table of a rule", self.rule)
+        if table.ndim != 2 or table.shape[1] != 2 or table.shape[0].bit_count() != 1:
+            raise UsageError(
+                f"A rule is a function of the spins, or a table P(x | Y) [2^b, 2], not {table.shape}."
+            )
 
     def plus(self, block: np.ndarray) -> np.ndarray:
         """Column 0 of the table at the blocks' rows."""
@@ -199,7 +211,13 @@ def rule_tables(rule: Rule | Sequence[Rule], sizes: Sequence[int]) -> list[np.nd
     >>> [table.shape for table in rule_tables(Majority(ties="first"), [2, 3])]
     [(4, 2), (8, 2)]
     """
-    rules = [rule] * len(sizes) if isinstance(rule, Rule) else list(rule)
+    listed = [rule] * len(sizes) if isinstance(rule, Rule | str) else rule
+    rules: list[Any] = list(listed)
+    for one in rules:
+        if not isinstance(one, Rule):
+            raise UsageError(
+                f"{one!r} is no rule; take Decimation(), Majority(ties=...), Soft(weights) or UserRule(...)."
+            )
     if len(rules) != len(sizes):
         raise UsageError(
             f"There are {len(sizes)} blocks, but {len(rules)} rules; give one, or one per block."

@@ -20,7 +20,7 @@ RuleLike = Rule | Sequence[Rule]
 
 @dataclass(frozen=True)
 class Split:
-    """K = J_0 + sum_i K_b(Y_i) + K_1, equation (27), and the one-block distributions of (29).
+    """K = J_0 + sum_i K_b(Y_i) + K_1, and the one-block distributions (eq:blk-block).
 
     Per block i: `tables` P(x | Y) [2^b, 2], `intra` K_b(Y) [2^b], `log_norms` ln Z_b, `log_coarse`
     ln p_b(x) [2], `conditionals` p_b(Y | x) [2^b, 2]. `inter` is K_1 and `action` K itself; in both the sites
@@ -38,7 +38,7 @@ class Split:
 
     @property
     def constant(self) -> float:
-        """J_0 + sum_i ln Z_b, the first term of (32) with the action's own constant."""
+        """J_0 + sum_i ln Z_b, the first term of K' (eq:blk-terms) with the action's own constant."""
         return float(self.log_norms.sum()) + self.action.couplings.get((), 0.0)
 
     @property

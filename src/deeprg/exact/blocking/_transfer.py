@@ -175,10 +175,10 @@ def _product(tables: list[np.ndarray]) -> np.ndarray:
 def block_transfer(action: ActionLike, blocks: BlockLike, rule: RuleLike, *, width: int = 1) -> BlockedAction:
     """K'(x) of all 2^n coarse states as traces of products of transfer matrices, for many fine spins.
 
-    Equation (32) with ⟨exp K_1⟩_{b|x} = tr prod_g [diag(p_b(Y_g | x_g)) exp K_1(Y_g, Y_{g+1})]. The groups
-    g are `width` consecutive blocks: 1 on a ring or chain of blocks, the number of blocks across a 2D
-    strip. Only the spins of a group that K_1 joins to its neighbours enter the matrices: with l of them the
-    time is 2^n 8^l on a ring of groups and 2^n 4^l on an open chain, however large the blocks.
+    Its last term (eq:blk-terms) has ⟨exp K_1⟩_{b|x} = tr prod_g [diag(p_b(Y_g | x_g)) exp K_1(Y_g, Y_{g+1})].
+    The groups g are `width` consecutive blocks: 1 on a ring or chain of blocks, the number of blocks across
+    a 2D strip. Only the spins of a group that K_1 joins to its neighbours enter the matrices: with l of them
+    the time is 2^n 8^l on a ring of groups and 2^n 4^l on an open chain, however large the blocks.
 
     Raises `UsageError` above 24 coarse spins, and as `Chain` does; `NumericalError` when the product
     underflows.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
+from ._checks import real_numbers, whole_sites
 from ._cumulants import joint_moments_to_cumulants, moments_to_cumulants, set_partitions
 from ._transforms import check_spins, inverse_mobius, inverse_walsh_hadamard, variables_of
 
@@ -82,7 +83,7 @@ def cumulants(values: ArrayLike, order: int, probabilities: ArrayLike | None = N
     >>> cumulants([-1.0, 1.0], 4).tolist()                          # ln cosh t
     [0.0, 1.0, 0.0, -2.0]
     """
-    x = np.asarray(values, np.float64)
+    x = real_numbers("values", values)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
         raise UsageError(f"Values are a finite vector, not an array {x.shape}.")
     if order < 1:
@@ -109,14 +110,16 @@ def joint_cumulant(
         indices: which variables, 1 to 8 of them.
 
     Raises:
-        UsageError: shapes that do not fit, indices out of range, or probabilities that are no distribution.
+        UsageError: shapes that do not fit, indices out of range, values that are not finite, or
+            probabilities that are no distribution.
 
     >>> joint_cumulant([[1, 1], [-1, -1]], (0, 1)), joint_cumulant([[1.0], [-1.0]], (0, 0, 0, 0))
     (1.0, -2.0)
     """
-    x = np.asarray(values, np.float64)
+    x = real_numbers("values", values)
     if x.ndim != 2 or len(x) == 0:
         raise UsageError(f"Values are [states, n] or [samples, n], not {x.shape}.")
+    _check_finite("values", x)
     chosen = _indices(indices, x.shape[1])
     p = _weights(probabilities, len(x))
     columns = x[:, chosen]
@@ -155,10 +158,11 @@ def sampled_correlators(
     >>> bool(np.all(np.abs(found.value) < 3 * found.error)), found.error.round(3).tolist()
     (True, [0.017, 0.016])
     """
-    x = np.asarray(samples, np.float64)
+    x = real_numbers("samples", samples)
     x = x[None] if x.ndim == 2 else x
-    if x.ndim != 3 or not np.isfinite(x).all():
-        raise UsageError(f"Samples are finite, [samples, n] or [chains, samples, n], not {x.shape}.")
+    if x.ndim != 3:
+        raise UsageError(f"Samples are [samples, n] or [chains, samples, n], not {x.shape}.")
+    _check_finite("samples", x)
     chains, steps, n = x.shape
     per_chain = max(1, blocks // max(chains, 1))
     if blocks < _FEWEST_BLOCKS or per_chain * chains < _FEWEST_BLOCKS or steps < 2 * per_chain:
@@ -191,7 +195,7 @@ def sampled_correlators(
 
 
 def _indices(indices: Sequence[int], n: int) -> list[int]:
-    chosen = [int(index) for index in indices]
+    chosen = list(whole_sites(indices))
     if not 1 <= len(chosen) <= _HIGHEST_ORDER or any(not 0 <= index < n for index in chosen):
         raise UsageError(
             f"The indices {tuple(chosen)} are not 1 to {_HIGHEST_ORDER} numbers from 0 to {n - 1}."
@@ -209,10 +213,17 @@ def _weights(probabilities: ArrayLike | None, size: int) -> np.ndarray:
 
 
 def _probabilities(probabilities: ArrayLike) -> np.ndarray:
-    p = np.asarray(probabilities, np.float64)
+    p = real_numbers("probabilities", probabilities)
+    _check_finite("probabilities", p)
+    if (p < 0).any():
+        raise UsageError(f"Probabilities are not negative, but the smallest is {p.min():.9g}.")
     total = float(p.sum())
-    if not np.isfinite(p).all() or (p < 0).any() or abs(total - 1) > 1e-9:
-        raise UsageError(
-            f"Probabilities are not negative and add up to 1; these add up to {total:.9g}. Divide by the sum."
-        )
+    if abs(total - 1) > 1e-9:
+        raise UsageError(f"Probabilities add up to 1, but these add up to {total:.9g}; divide by the sum.")
     return p
+
+
+def _check_finite(name: str, x: np.ndarray) -> None:
+    if not np.isfinite(x).all():
+        bad = x[~np.isfinite(x)]
+        raise UsageError(f"The {name} hold {bad.size} numbers that are not finite, the first {bad[0]}.")

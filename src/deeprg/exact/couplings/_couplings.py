@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
+from ._checks import real_numbers, set_of_sites
 from ._transforms import (
     DEFAULT_LIMIT,
     check_spins,
@@ -305,7 +306,7 @@ def couplings_of(
         check_variables(n, limit)
         values = _evaluate(action, n, spins)
     else:
-        values = np.asarray(action, np.float64)
+        values = real_numbers("values", action)
         if values.ndim != 1:
             raise UsageError(f"The values of an action are [2^n], not {values.shape}; or give a function.")
         found = variables_of(values.size)
@@ -335,14 +336,6 @@ def _evaluate(function: Callable[..., Any], n: int, spins: str) -> np.ndarray:
                 )
             values[start : start + len(states)] = chunk
     return values
-
-
-def set_of_sites(sites: tuple[int, ...], n: int) -> tuple[int, ...]:
-    """The sites in rising order, or an error when they are no set of numbers below n."""
-    key = tuple(sorted(int(site) for site in sites))
-    if len(set(key)) < len(key) or any(not 0 <= site < n for site in key):
-        raise UsageError(f"{tuple(sites)} is not a set of sites: different numbers from 0 to {n - 1}.")
-    return key
 
 
 def _terms(couplings: Mapping[tuple[int, ...], float], order: int) -> Terms:

@@ -8,11 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
-from ._couplings import Couplings, Terms, set_of_sites
-from ._layer_averages import Cgf, averaged, leading, sampled
+from ._checks import real_numbers, set_of_sites
+from ._couplings import Couplings, Terms
+from ._layer_averages import Cgf, averaged, converged, derivatives, evaluated, leading, sampled, trapezoid
 from ._transforms import DEFAULT_LIMIT, check_spins, check_variables, mobius, walsh_hadamard
 
 __all__ = ["TruncationWarning", "rbm_couplings", "set_coupling"]
@@ -20,10 +22,11 @@ __all__ = ["TruncationWarning", "rbm_couplings", "set_coupling"]
 METHODS = ("exact", "clt", "monte-carlo", "truncated")
 _LARGEST_BATCH = 1 << 22  # numbers at a time
 _TOLERATED = 0.1
+_REACH, _NODES_PER_WIDTH = 9.0, 54.0  # the nodes of a field of unit width, at steps of 1/3
 
 
 class TruncationWarning(UserWarning):
-    """A truncated cumulant formula is far from the couplings that it stands for."""
+    """A truncated cumulant formula is, or may be, far from the couplings that it stands for."""
 
 
 def rbm_couplings(
@@ -36,7 +39,6 @@ def rbm_couplings(
     method: str = "exact",
     sets: Sequence[tuple[int, ...]] | None = None,
     spins: str = "pm",
-    nodes: int = 64,
     samples: int = 4096,
     seed: int = 0,
     limit: int = DEFAULT_LIMIT,
@@ -49,7 +51,7 @@ def rbm_couplings(
 
     - "exact": the average by a fast transform over the spins that a hidden unit is connected to, so any n
       with at most `limit` weights that are not zero per unit.
-    - "clt": the outside field taken as Normal(0, sum of its w^2), integrated by Gauss-Hermite quadrature.
+    - "clt": the outside field taken as Normal(0, sum of its w^2), integrated to 1e-10 whatever its width.
     - "monte-carlo": the average over `samples` random outside spins, with errors.
     - "truncated": K to second order about b: a_i + sum_j w_ij K', sum_j w_ij w_kj K'', nothing beyond pairs.
       It can be off by factors; a `TruncationWarning` says so when the pairs differ from "clt" by over 10 %.
@@ -65,11 +67,11 @@ def rbm_couplings(
             softplus for {0, 1}, s^2 t^2/2 for Gaussian units; or a prior with a method `log_sum` or `cgf`.
         order: the highest order; all sets up to it.
         sets: only these sets of sites, instead of all; others are then unknown, not zero.
-        nodes: of the quadrature; the cost grows with it.
         samples: of "monte-carlo", from `seed`.
 
     Raises:
         UsageError: shapes that do not fit, a unit with too many weights (with the memory), an unknown method.
+        NumericalError: a K that is too rough, or grows too fast, for the integral of "clt".
 
     >>> import jax.numpy as jnp
     >>> K, w = 0.3, 0.5 * np.arccosh(np.exp(2 * 0.3))          # one hidden ±1 between two spins
@@ -95,10 +97,11 @@ def rbm_couplings(
         elif method == "exact":
             found = _local_transforms(W, b, function, wanted, limit)
         elif method == "clt":
-            found = {k: _averages(W, b, function, chosen, nodes) for k, chosen in wanted.items()}
+            found = {k: _averages(W, b, function, chosen) for k, chosen in wanted.items()}
         elif method == "truncated":
-            found = {k: np.asarray(leading(W, b, function, chosen)) for k, chosen in wanted.items()}
-            _warn_of_truncation(found, wanted, W, b, function, nodes)
+            kappas = [np.asarray(kappa) for kappa in derivatives(b, function)]
+            found = {k: leading(W, kappas, chosen) for k, chosen in wanted.items()}
+            _warn_of_truncation(found, wanted, W, b, function)
         else:
             spin = np.random.default_rng(seed).integers(0, 2, (samples, n)) * 2.0 - 1
             pairs = {k: sampled(W, b, function, chosen, spin) for k, chosen in wanted.items()}
@@ -112,14 +115,17 @@ def rbm_couplings(
 
 
 def set_coupling(
-    weights: Any, hidden_bias: Any, cgf: Any, sites: tuple[int, ...], *, method: str = "clt", nodes: int = 64
+    weights: Any, hidden_bias: Any, cgf: Any, sites: tuple[int, ...], *, method: str = "clt", nodes: int = 512
 ) -> jax.Array:
     """What a hidden layer adds to the coupling of one set of spins ±1, differentiable in JAX in W and b.
 
-    The formulas of `rbm_couplings` without the visible bias, in the precision of the arguments; "exact" is
-    the sum over all 2^n states, n <= 20.
+    The formulas of `rbm_couplings` without the visible bias, in the precision of the arguments (float32 in a
+    session without jax_enable_x64, whatever the NumPy arrays are); "exact" is the sum over all 2^n states, n
+    <= 20. For "clt" the trapezoidal rule with a fixed number of `nodes`, which resolve an outside field of
+    the width sqrt(sum w^2) up to nodes/54 for units of the states ±1 or 0 and 1.
 
-    Raises `UsageError` for another method than "exact", "clt" and "truncated".
+    Raises `UsageError` for another method than "exact", "clt" and "truncated", NaN or infinity, and a field
+    too wide for the nodes; under jit, grad and vmap, where its width is not known, the result is then NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> w = jnp.array([[0.3], [0.2]])
@@ -127,11 +133,24 @@ def set_coupling(
     0.06
     """
     W, b, function = jnp.asarray(weights), jnp.asarray(hidden_bias), _function(cgf)
+    for part in (W, b):
+        if not isinstance(part, Tracer):
+            _check_finite(np.asarray(part))
     (chosen,) = _wanted([sites], 0, len(W)).values()
     if method == "clt":
-        return averaged(W[chosen], _tails(W, chosen), b, function, nodes)[0]
+        tails = _tails(W, chosen)
+        widest = jnp.sqrt(jnp.max(jax.lax.stop_gradient(tails)))
+        resolved = widest * _NODES_PER_WIDTH <= nodes
+        if not isinstance(resolved, Tracer) and not resolved:
+            raise UsageError(
+                f"nodes = {nodes} do not resolve an outside field of width {float(widest):.3g}; take "
+                f"{int(np.ceil(widest * _NODES_PER_WIDTH))} or more."
+            )
+        rule = trapezoid(_REACH, max(nodes - 1, 1))
+        found = averaged(W[chosen], tails, b, function, *rule)[0]
+        return jnp.where(resolved, found, jnp.nan)
     if method == "truncated":
-        return leading(W, b, function, chosen)[0]
+        return leading(W, derivatives(b, function), chosen)[0]
     if method == "exact":
         check_variables(len(W), DEFAULT_LIMIT, 8 * W.shape[1])
         fields = jnp.broadcast_to(b, (1, *b.shape))
@@ -145,15 +164,19 @@ def set_coupling(
 def _layer(
     weights: ArrayLike, hidden_bias: ArrayLike, visible_bias: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    W, b, a = (np.asarray(part, np.float64) for part in (weights, hidden_bias, visible_bias))
+    W, b, a = (real_numbers("layer", part) for part in (weights, hidden_bias, visible_bias))
     if W.ndim != 2 or b.shape != (W.shape[1],) or a.shape != (W.shape[0],):
         raise UsageError(
             f"A layer has weights [n, m], hidden biases [m] and visible biases [n], not {W.shape}, {b.shape} "
             f"and {a.shape}."
         )
-    if not all(np.isfinite(part).all() for part in (W, b, a)):
-        raise UsageError("The weights or biases hold NaN or infinity.")
+    _check_finite(W, b, a)
     return W, b, a
+
+
+def _check_finite(*parts: np.ndarray) -> None:
+    if not all(np.isfinite(part).all() for part in parts):
+        raise UsageError("The weights or biases hold NaN or infinity.")
 
 
 def _function(cgf: Any) -> Cgf:
@@ -187,17 +210,11 @@ def _tails(W: Any, chosen: np.ndarray) -> Any:
     """sum_{k not in S} w_kj^2 of every set, [sets, m]."""
     outside = np.ones((len(chosen), len(W)))
     np.put_along_axis(outside, chosen, 0.0, axis=1)
-    return jnp.asarray(outside, W.dtype) @ (W * W)
+    return W.__array_namespace__().asarray(outside, dtype=W.dtype) @ (W * W)
 
 
-def _averages(W: np.ndarray, b: np.ndarray, cgf: Cgf, chosen: np.ndarray, nodes: int) -> np.ndarray:
-    batch = max(1, _LARGEST_BATCH // ((max(nodes, 1) << chosen.shape[1]) * max(len(b), 1)))
-    compiled = jax.jit(lambda inside, tails: averaged(inside, tails, jnp.asarray(b), cgf, nodes))
-    parts = []
-    for start in range(0, len(chosen), batch):
-        part = chosen[start : start + batch]
-        parts.append(np.asarray(compiled(W[part], _tails(W, part))))
-    return np.concatenate(parts)
+def _averages(W: np.ndarray, b: np.ndarray, cgf: Cgf, chosen: np.ndarray) -> np.ndarray:
+    return converged(W[chosen], _tails(W, chosen), b, cgf, _LARGEST_BATCH)
 
 
 def _included_excluded(W: np.ndarray, b: np.ndarray, cgf: Cgf, chosen: np.ndarray) -> np.ndarray:
@@ -206,7 +223,7 @@ def _included_excluded(W: np.ndarray, b: np.ndarray, cgf: Cgf, chosen: np.ndarra
     subsets = (np.arange(1 << chosen.shape[1])[:, None] >> np.arange(chosen.shape[1])) & 1
     for start in range(0, len(chosen), batch):
         fields = b + np.einsum("ts,csm->ctm", subsets.astype(np.float64), W[chosen[start : start + batch]])
-        values.append(mobius(np.asarray(cgf(jnp.asarray(fields))).sum(axis=-1))[:, -1])
+        values.append(mobius(evaluated(cgf, fields).sum(axis=-1))[:, -1])
     return np.concatenate(values)
 
 
@@ -238,7 +255,7 @@ def _local_transforms(
     for start in range(0, 1 << widest if m else 0, batch):
         number = np.arange(start, min(start + batch, 1 << widest))
         fields = b + (1.0 - 2 * ((number[:, None] >> np.arange(widest)) & 1)) @ own
-        table = np.asarray(cgf(jnp.asarray(fields)))
+        table = evaluated(cgf, fields)
         values[:, number] = np.add.reduceat(table[:, sorted_units], first, axis=1).T
     coefficients = walsh_hadamard(values, limit=limit) if len(groups) else values
     return {k: _gathered(chosen, coefficients, supports, n) for k, chosen in wanted.items()}
@@ -262,11 +279,10 @@ def _warn_of_truncation(
     W: np.ndarray,
     b: np.ndarray,
     cgf: Cgf,
-    nodes: int,
 ) -> None:
     if 2 not in wanted or len(wanted[2]) == 0:
         return
-    better = _averages(W, b, cgf, wanted[2], nodes)
+    better = _averages(W, b, cgf, wanted[2])
     off = float(np.abs(found[2] - better).max() / max(np.abs(better).max(), np.finfo(float).tiny))
     if off > _TOLERATED and np.abs(found[2]).max() > 0:
         warnings.warn(

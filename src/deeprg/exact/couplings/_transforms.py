@@ -5,10 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
+from ._checks import real_numbers
 
 __all__ = [
     "configurations",
@@ -51,7 +54,8 @@ def walsh_hadamard(values: ArrayLike | jax.Array, *, limit: int = DEFAULT_LIMIT)
     float64 (numba above 2^10 numbers, in place in the cache, a few times the time of a copy), JAX arrays in
     their own precision and differentiably; leading axes are a batch.
 
-    Raises `UsageError` when the number of values is not 2^n, values are not finite, or n > `limit`.
+    Raises `UsageError` when the number of values is not 2^n, values are not real and finite (traced ones
+    cannot be looked at), or n > `limit`.
 
     >>> walsh_hadamard([2.0, 0.0, 0.0, 2.0]).tolist()          # 1 + x_0 x_1
     [1.0, 0.0, 0.0, 1.0]
@@ -138,16 +142,18 @@ def variables_of(size: int, what: str = "values") -> int:
 
 def _transform(values: Any, kind: str, limit: int, inverse: bool) -> Any:
     on_jax = isinstance(values, jax.Array)
-    array = values if on_jax else np.asarray(values, np.float64)
+    array = values if on_jax else real_numbers("values", values)
     if array.ndim == 0:
         raise UsageError("A transform takes an array [..., 2^n] of values, not one number.")
     size = array.shape[-1]
     check_variables(variables_of(size), limit)
     scale = 1 / size if kind == "walsh" and not inverse else 1.0
+    if jnp.iscomplexobj(array):
+        raise UsageError("The values are complex; transform the real and the imaginary part, one by one.")
+    if not isinstance(array, Tracer) and not np.isfinite(np.asarray(array)).all():
+        raise UsageError("The values hold NaN or infinity; every state needs a finite value.")
     if on_jax:
         return _by_stages(array, _pair(kind, inverse)) * scale
-    if not np.isfinite(array).all():
-        raise UsageError("The values hold NaN or infinity; every state needs a finite value.")
     if size < _FEWEST_FOR_KERNEL:
         return _by_stages(array, _pair(kind, inverse)) * scale
     from . import _butterflies as compiled

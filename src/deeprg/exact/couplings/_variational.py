@@ -8,6 +8,7 @@ import scipy.special
 from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
+from ._checks import real_numbers
 from ._transforms import check_variables, configurations
 
 __all__ = [
@@ -56,7 +57,7 @@ def rbm_energy(
     >>> rbm_energy([[0.5]], [0.0], [0.0]).tolist()
     [[-0.5, 0.5], [0.5, -0.5]]
     """
-    W, b, a = (np.asarray(part, np.float64) for part in (weights, hidden_bias, visible_bias))
+    W, b, a = (real_numbers("RBM", part) for part in (weights, hidden_bias, visible_bias))
     if W.ndim != 2 or b.shape != W.shape[1:] or a.shape != W.shape[:1]:
         raise UsageError(f"An RBM has W [n, m], b [m], a [n], not {W.shape}, {b.shape}, {a.shape}.")
     check_variables(sum(W.shape), 20, 8)
@@ -96,7 +97,7 @@ def operator_of_rule(probabilities: ArrayLike) -> np.ndarray:
     >>> log_trace(operator_of_rule([[0.25, 0.75], [1.0, 0.0]])).round(12).tolist()
     [0.0, 0.0]
     """
-    p = np.asarray(probabilities, np.float64)
+    p = real_numbers("P(h | v)", probabilities)
     if p.ndim != 2 or not np.isfinite(p).all() or (p < 0).any() or np.abs(p.sum(axis=1) - 1).max() > 1e-9:
         raise UsageError("Each row of P(h | v), [V, M], must hold probabilities that add up to 1.")
     with np.errstate(divide="ignore"):
@@ -179,14 +180,18 @@ def _log_sum(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _operator(operator: ArrayLike) -> np.ndarray:
-    T = np.asarray(operator, np.float64)
-    if T.ndim != 2 or T.size == 0 or np.isnan(T).any() or np.isposinf(T).any():
-        raise UsageError(f"An operator is a table T [V, M] without NaN or +inf, but its shape is {T.shape}.")
+    T = real_numbers("operator", operator)
+    if T.ndim != 2 or T.size == 0:
+        raise UsageError(f"An operator is a table T [V, M], but its shape is {T.shape}.")
+    if np.isnan(T).any() or np.isposinf(T).any():
+        raise UsageError("An operator is a table without NaN and +inf; -inf is for what never occurs.")
     return T
 
 
 def _tables(operator: ArrayLike, energy: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    T, H = np.asarray(operator, np.float64), np.asarray(energy, np.float64)
-    if T.ndim != 2 or H.shape != T.shape[:1] or not np.isfinite(H).all() or np.isnan(T).any():
-        raise UsageError(f"The table is [V, M] and the energy finite, [V]; they are {T.shape} and {H.shape}.")
+    T, H = real_numbers("table", operator), real_numbers("energy", energy)
+    if T.ndim != 2 or H.shape != T.shape[:1]:
+        raise UsageError(f"The table is [V, M] and the energy [V]; they are {T.shape} and {H.shape}.")
+    if not np.isfinite(H).all() or np.isnan(T).any():
+        raise UsageError("The table holds NaN, or the energy numbers that are not finite.")
     return T, H

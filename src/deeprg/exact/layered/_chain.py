@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 
 from ...runs.errors import NumericalError, UsageError
-from ._checks import Numbers, finite_array, symmetric_matrix
+from ._checks import Numbers, finite_array, real_matrix, symmetric_matrix
 
 __all__ = [
     "ContinuedFraction",
@@ -61,8 +61,9 @@ def continued_fraction(
     for layer in range(len(lam) - 2, -1, -1):
         factor = scipy.linalg.cho_factor(marginal[0], lower=True)
         solved = scipy.linalg.cho_solve(factor, w[layer].T)
-        below = lam[layer] - w[layer] @ solved
-        shifted.insert(0, b[layer] + solved.T @ shifted[0])
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found by check_positive
+            below = lam[layer] - w[layer] @ solved
+            shifted.insert(0, b[layer] + solved.T @ shifted[0])
         marginal.insert(0, (below + below.T) / 2)
         smallest.insert(0, check_positive(marginal[0], first_layer + layer))
     return ContinuedFraction(tuple(marginal), tuple(shifted), tuple(smallest))
@@ -130,7 +131,9 @@ def checked_chain(
         )
     if biases is not None and len(biases) != len(precisions):
         raise UsageError(f"{len(precisions)} layers need as many biases, not {len(biases)}.")
-    sizes = [len(np.atleast_1d(block)) for block in precisions]
+    sizes = [len(real_matrix("precision", block)) for block in precisions]
+    if 0 in sizes:
+        raise UsageError(f"Layer {first_layer + sizes.index(0)} has no units; every layer needs one.")
     lam = tuple(
         symmetric_matrix(f"The precision of layer {first_layer + i}", block, sizes[i])
         for i, block in enumerate(precisions)
@@ -149,6 +152,11 @@ def checked_chain(
 
 def check_positive(matrix: np.ndarray, layer: int) -> float:
     """The smallest eigenvalue of a layer's marginal precision; `NumericalError` unless it is positive."""
+    if not np.isfinite(matrix).all():
+        raise NumericalError(
+            f"Layer {layer} cannot be integrated out: its precision A_{layer} overflows. Weaken the coupling "
+            f"W_{layer + 1} to the next deeper layer."
+        )
     values = scipy.linalg.eigvalsh(matrix)
     if values[0] <= len(matrix) * np.finfo(np.float64).eps * max(abs(values[-1]), abs(values[0])):
         raise NumericalError(

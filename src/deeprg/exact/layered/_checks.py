@@ -1,14 +1,27 @@
 """Checks of arrays that several files of this room need."""
 
-from collections.abc import Sequence
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...runs.errors import UsageError
+from ..couplings._checks import real_numbers
 
-__all__ = ["Numbers", "check_spins", "checked_states", "finite_array", "symmetric_matrix"]
+__all__ = [
+    "Numbers",
+    "check_spins",
+    "checked_states",
+    "double_precision",
+    "finite_array",
+    "finite_number",
+    "real_matrix",
+    "symmetric_matrix",
+]
 
 Numbers = ArrayLike | Sequence[Any] | float | int
 """What an argument that becomes an array may be: a number, nested sequences, a NumPy or JAX array."""
@@ -17,9 +30,9 @@ _STATES = {"pm": (-1.0, 1.0), "binary": (0.0, 1.0)}
 _ASYMMETRY = 1e-12
 
 
-def check_spins(spins: str) -> str:
+def check_spins(spins: Any) -> str:
     """The convention of the visible variables: "pm" for ±1, "binary" for {0, 1}; `UsageError` otherwise."""
-    if spins not in _STATES:
+    if not isinstance(spins, str) or spins not in _STATES:
         raise UsageError(f'spins = {spins!r} is unknown; use "pm" for ±1 or "binary" for {{0, 1}}.')
     return spins
 
@@ -35,7 +48,7 @@ def checked_states(x: Numbers, size: int, spins: str) -> np.ndarray:
 
 def finite_array(name: str, value: Numbers, shape: tuple) -> np.ndarray:
     """A float64 array of the wanted shape; a leading `...` allows any batch. `UsageError` otherwise."""
-    array = np.asarray(value, np.float64)
+    array = real_numbers(name, value)
     batch = shape[:1] == (...,)
     tail = shape[1:] if batch else shape
     fits = array.shape[array.ndim - len(tail) :] == tail if array.ndim >= len(tail) else False
@@ -45,6 +58,34 @@ def finite_array(name: str, value: Numbers, shape: tuple) -> np.ndarray:
     if not np.isfinite(array).all():
         raise UsageError(f"{name} holds numbers that are not finite.")
     return array
+
+
+def finite_number(name: str, value: Any) -> float:
+    """The value as a float; `UsageError` for what is no finite number.
+
+    >>> finite_number("beta", 2)
+    2.0
+    """
+    array = real_numbers(name, value)
+    if array.ndim or isinstance(value, bool) or not math.isfinite(float(array)):
+        raise UsageError(f"{name} must be a finite number, not {value!r}.")
+    return float(array)
+
+
+def real_matrix(name: str, value: Numbers) -> np.ndarray:
+    """The value as a float64 array with rows and columns, a number as [1, 1]; `UsageError` as for numbers.
+
+    >>> real_matrix("w", 2.0).tolist()
+    [[2.0]]
+    """
+    return np.atleast_2d(real_numbers(name, value))
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """JAX in float64 on the CPU, for what is returned in NumPy, whatever the session's switch says."""
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+        yield
 
 
 def symmetric_matrix(name: str, value: Numbers, size: int) -> np.ndarray:

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ...runs.errors import NumericalError, UsageError
-from ._checks import Numbers, check_spins
+from ._checks import Numbers, check_spins, double_precision
 from ._potts import PottsPrior
 from ._prior import HiddenPrior, checked_order, real_array
 from ._spin import SpinHamiltonian
@@ -58,7 +57,11 @@ def effective_energy(
 
     (section 3 of the theory chapter; the weights include beta), with K the prior's `log_sum`, so that sum_x
     exp(-H) is the machine's Z. x [..., n], a [n], W [n, m], b [m]; for Potts units W [n, m, q], b [m, q].
-    Shape [...]. Raises `UsageError` for shapes that do not fit.
+    Shape [...]. Computed in JAX's precision, so that it can be traced: in a session without jax_enable_x64
+    float64 arrays become float32, and the energy is right to about 1e-7 only.
+
+    Raises `UsageError` for shapes that do not fit and numbers that are not finite (traced ones cannot be
+    looked at).
 
     >>> from deeprg.exact.layered import IsingPrior
     >>> energy = effective_energy([1, 1], [0.0, 0.0], [[0.5], [0.5]], [0.0], IsingPrior())
@@ -82,7 +85,7 @@ def truncated_energy(
     """The effective energy with the cumulant series about the biases cut at an order, [...].
 
     H_n(x) = -a.x - sum_j sum_{k=0}^{n} kappa_k(b_j) (W^T x)_j^k / k!, where kappa_0 is K(b_j): (13) for any
-    prior. Arguments and shapes as in `effective_energy`.
+    prior. Arguments, shapes and precision as in `effective_energy`.
 
     Raises `UsageError` for an order below 1, and `NumericalError` where some field (W^T x)_j lies outside the
     radius of convergence about b_j, unless `allow_divergent`. Under jit, grad or vmap there are no numbers to
@@ -110,9 +113,9 @@ def truncation_report(
 ) -> TruncationReport:
     """How the cumulant series of the effective energy behaves up to an order, on configurations [..., n].
 
-    Arguments and shapes as in `effective_energy`. The exact energy is known here, so the report has the true
-    error beside the change between orders. Never refuses: `converges` says whether `truncated_energy` would.
-    Raises `UsageError` for an order below 1.
+    Arguments and shapes as in `effective_energy`; float64 in every session. The exact energy is known here,
+    so the report has the true error beside the change between orders. Never refuses: `converges` says
+    whether `truncated_energy` would. Raises `UsageError` for an order below 1.
 
     >>> from deeprg.exact.layered import IsingPrior
     >>> report = truncation_report([[1, 1], [1, -1]], [0.0, 0.0], [[0.5], [0.5]], [0.0], IsingPrior(), 4)
@@ -120,10 +123,11 @@ def truncation_report(
     (True, [0.6366], [0.4338, 0.0662, 0.0662, 0.0171])
     """
     checked_order(order, 1)
-    layer = _layer(x, a, weights, b, prior)
-    exact = np.asarray(_exact(*layer, prior))
+    with double_precision():
+        layer = _layer(x, a, weights, b, prior)
+        exact = np.asarray(_exact(*layer, prior))
+        steps = np.asarray(_series(*layer, prior, order)).reshape(order + 1, -1)
     _, _, delta, bias = layer
-    steps = np.asarray(_series(*layer, prior, order)).reshape(order + 1, -1)
     sums = np.cumsum(steps, axis=0)
     reach = prior.reach(np.asarray(bias), np.asarray(delta))
     return TruncationReport(
@@ -141,21 +145,28 @@ def quadratic_hamiltonian(
     fields a_i + sum_j W_ij kappa_1(b_j), pairs sum_j W_ij kappa_2(b_j) W_kj with the diagonal put where the
     convention wants it; gradient and Hessian of `effective_energy` at x = 0. Exact for Gaussian units only:
     for others the pair couplings can be off by factors of order one at moderate weights (section 4), so
-    compare with the exact transform or with `truncation_report`. Arguments as in `effective_energy`.
+    compare with the exact transform or with `truncation_report`. Arguments as in `effective_energy`; float64
+    in every session.
 
     >>> from deeprg.exact.layered import GaussianPrior
     >>> float(quadratic_hamiltonian([0.0, 0.0], [[0.5], [0.5]], [0.0], GaussianPrior()).pairs[0, 1])
     0.25
     """
     check_spins(spins)
-    origin = jnp.zeros_like(real_array(a))
-
-    def energy(x: Array) -> Array:
-        return effective_energy(x, a, weights, b, prior)
-
-    pairs = np.asarray(-jax.jit(jax.hessian(energy))(origin), np.float64)
-    fields = np.asarray(-jax.jit(jax.grad(energy))(origin), np.float64)
-    return SpinHamiltonian.from_quadratic((pairs + pairs.T) / 2, fields, float(energy(origin)), spins=spins)
+    with double_precision():
+        origin = np.zeros(real_array(a).shape)
+        layer = _layer(origin, a, weights, b, prior)
+        bias = layer[-1]
+        constant = float(_exact(*layer, prior))
+        matrix = np.asarray(real_array(weights))
+        if isinstance(prior, PottsPrior):
+            mean, variance = np.asarray(prior.mean(bias)), np.asarray(prior.variance(bias))
+        else:  # as Potts units with one field
+            series = np.asarray(prior.taylor(2, bias))
+            matrix, mean, variance = matrix[..., None], series[1][..., None], 2 * series[2][..., None, None]
+    fields = np.asarray(layer[1]) + np.einsum("ijp,jp->i", matrix, mean)
+    pairs = np.einsum("ijp,jpq,kjq->ik", matrix, variance, matrix, optimize=True)
+    return SpinHamiltonian.from_quadratic((pairs + pairs.T) / 2, fields, constant, spins=spins)
 
 
 def _layer(
@@ -170,6 +181,9 @@ def _layer(
             f"x {states.shape}, a {fields.shape}, W {matrix.shape} and b {bias.shape} do not fit: "
             f"W must be {axes}, x [..., n], a [n] and b as W without its first axis."
         )
+    for name, part in (("x", states), ("a", fields), ("W", matrix), ("b", bias)):
+        if not isinstance(part, Tracer) and not np.isfinite(np.asarray(part)).all():
+            raise UsageError(f"{name} holds numbers that are not finite.")
     delta = jnp.tensordot(states, matrix, axes=1)
     return states, fields, delta, jnp.broadcast_to(bias, delta.shape)
 

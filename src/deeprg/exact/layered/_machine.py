@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ...runs.errors import UsageError
+from ...runs.errors import NumericalError, UsageError
+from ..couplings._checks import real_numbers
 from ._chain import check_positive, checked_chain, continued_fraction, joint_precision
-from ._checks import Numbers, check_spins, checked_states, finite_array
+from ._checks import Numbers, check_spins, checked_states, finite_array, finite_number
 from ._layer_prior import GaussianLayerPrior
 from ._spin import SpinHamiltonian
 
@@ -42,9 +43,9 @@ class GaussianMachine:
     [m_{l-1}, m_l] with m_0 = n; `visible_bias` a [n] and `biases` b_1 ... b_L [m_l], zero when left out;
     `precisions` Lam_1 ... Lam_L [m_l, m_l], the identity when left out; spins "pm" (±1) or "binary" ({0, 1}).
 
-    Raises `UsageError` for shapes that do not fit, precisions that are not symmetric, a beta that is not
-    positive. Whether the integrals exist is found when they are taken (`step`, `marginalise`,
-    `log_partition`).
+    Raises `UsageError` for shapes that do not fit, layers without units, numbers that are not real and
+    finite, precisions that are not symmetric, a beta that is not positive. Whether the integrals exist is
+    found when they are taken (`step`, `marginalise`, `log_partition`).
 
     >>> machine = GaussianMachine([[[0.5], [0.5]], [[0.6]]])              # two spins, two hidden layers
     >>> [round(float(step.precision[0, 0]), 9) for step in machine.marginalise()]
@@ -74,11 +75,12 @@ class GaussianMachine:
     ):
         if len(couplings) == 0:
             raise UsageError("A machine needs at least one hidden layer, so at least one coupling matrix.")
-        matrices = [np.asarray(w, np.float64) for w in couplings]
+        matrices = [real_numbers(f"The coupling W_{layer}", w) for layer, w in enumerate(couplings, 1)]
         for layer, w in enumerate(matrices, 1):
-            if w.ndim != 2:
+            if w.ndim != 2 or w.size == 0:
                 raise UsageError(
-                    f"The coupling W_{layer} has shape {w.shape}; [m_{layer - 1}, m_{layer}] is needed."
+                    f"The coupling W_{layer} has shape {w.shape}; [m_{layer - 1}, m_{layer}] is needed, and "
+                    "every layer has at least one unit."
                 )
         if precisions is None:
             precisions = [np.eye(w.shape[1]) for w in matrices]
@@ -86,17 +88,16 @@ class GaussianMachine:
         visibles = len(matrices[0])
         first = finite_array("The coupling W_1", matrices[0], (visibles, len(lam[0])))
         a = np.zeros(visibles) if visible_bias is None else visible_bias
-        if not (math.isfinite(beta) and beta > 0):
-            raise UsageError(f"beta must be positive and finite, not {beta}.")
-        if not math.isfinite(constant):
-            raise UsageError(f"The constant must be finite, not {constant}.")
+        beta = finite_number("beta", beta)
+        if not beta > 0:
+            raise UsageError(f"beta must be positive, not {beta}.")
         for name, value in (
             ("couplings", (first, *inner)),
             ("visible_bias", finite_array("visible_bias", a, (visibles,))),
             ("biases", b),
             ("precisions", lam),
-            ("beta", float(beta)),
-            ("constant", float(constant)),
+            ("beta", beta),
+            ("constant", finite_number("constant", constant)),
             ("spins", check_spins(spins)),
         ):
             object.__setattr__(self, name, value)
@@ -153,7 +154,10 @@ class GaussianMachine:
         free_energy = (log_det - log_two_pi) / (2 * self.beta) - 0.5 * float(bias @ mean)
         up = self.couplings[-1]
         half = scipy.linalg.solve_triangular(factor[0], up.T, lower=True)
-        induced, shift = half.T @ half, up @ mean
+        with np.errstate(over="ignore", invalid="ignore"):
+            induced, shift = half.T @ half, up @ mean
+        if not (np.isfinite(induced).all() and np.isfinite(shift).all()):
+            raise NumericalError(f"Layer {layer} cannot be integrated out: W_{layer} A_{layer}^-1 overflows.")
         constant = self.constant + free_energy
         if layer == 1:
             after: GaussianMachine | SpinHamiltonian = SpinHamiltonian.from_quadratic(
@@ -273,7 +277,17 @@ class GaussianMachine:
                 f"A machine is described by {', '.join(names)}, couplings required; "
                 f"unknown: {', '.join(unknown) or 'none'}, given: {', '.join(sorted(values)) or 'none'}."
             )
-        return cls(**dict(values))
+        for name in ("couplings", "biases", "precisions"):
+            given = values.get(name)
+            optional = given is None and name != "couplings"
+            if not (optional or isinstance(given, list | tuple | np.ndarray)):
+                raise UsageError(f"{name} must be a list with one entry for each layer, not {given!r:.60}.")
+        checks = {
+            "beta": lambda value: finite_number("beta", value),
+            "constant": lambda value: finite_number("constant", value),
+            "spins": check_spins,
+        }
+        return cls(**{name: checks.get(name, lambda v: v)(value) for name, value in values.items()})
 
     def _joint(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """P^-1, all hidden biases in a row, and the visibles' coupling to all hidden units."""

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...runs.errors import UsageError
+from ..couplings._checks import real_numbers
 from ._checks import Numbers
 
 __all__ = ["HiddenPrior", "checked_order", "float_array", "real_array"]
@@ -19,7 +20,8 @@ class HiddenPrior(eqx.Module):
     """A hidden unit h with weights w(h), known by K(t) = ln sum_h w(h) exp(t h): an integral where h is real.
 
     t is the field W^T x + b that the unit feels, any shape [...]; all methods are elementwise, in JAX, and
-    differentiable in t. K carries the normalisation that preserves Z; the cumulant generating function about
+    differentiable in t, in the precision of t: a session without jax_enable_x64 makes float32 of every
+    array. K carries the normalisation that preserves Z; the cumulant generating function about
     a bias is K(bias + t) - K(bias). A new prior needs `log_sum` only; `taylor` then differentiates it (keep
     the order below 10 or write `taylor` out), and `radius` where truncation is wanted.
     """
@@ -102,13 +104,19 @@ def _slope(function):
 
 def real_array(t: Numbers) -> Array:
     """t as a floating JAX array, keeping its precision."""
-    array = jnp.asarray(t)
+    try:
+        array = jnp.asarray(t)
+    except (TypeError, ValueError):
+        real_numbers("numbers", t)  # says what is wrong
+        raise
+    if jnp.iscomplexobj(array):
+        raise UsageError("Real numbers are needed here, not complex ones.")
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
 
 
 def float_array(value: Numbers) -> np.ndarray:
     """The values as float64 NumPy."""
-    return np.asarray(value, np.float64)
+    return real_numbers("numbers", value)
 
 
 def checked_order(order: int, lowest: int) -> int:

@@ -42,7 +42,7 @@ class FiniteStatePrior(HiddenPrior):
     log_weights: Float[np.ndarray, " k"]
 
     def __init__(self, states: Numbers, log_weights: Numbers | None = None):
-        self.states = np.asarray(states, np.float64)
+        self.states = float_array(states)
         self.log_weights = np.zeros_like(self.states) if log_weights is None else float_array(log_weights)
         if self.states.ndim != 1 or self.states.size == 0 or self.log_weights.shape != self.states.shape:
             raise UsageError(

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...runs.errors import UsageError
-from ._checks import Numbers, check_spins, checked_states, finite_array, symmetric_matrix
+from ..couplings import Couplings
+from ..couplings._checks import real_numbers
+from ..couplings._transforms import rows
+from ._checks import Numbers, check_spins, checked_states, finite_array, finite_number, symmetric_matrix
 
 __all__ = ["SpinHamiltonian", "SpinMoments"]
 
@@ -35,7 +38,8 @@ class SpinHamiltonian:
 
     `pairs` J [n, n] is symmetric with zero diagonal, `fields` f [n]; spins "pm" (±1) or "binary" ({0, 1}).
     Arrays are float64, configurations [..., n]. Raises `UsageError` for shapes that do not fit, a J that is
-    not symmetric or has a diagonal (for that: `from_quadratic`), beta that is not positive.
+    not symmetric or has a diagonal (for that: `from_quadratic`), no spins, numbers that are not real and
+    finite, beta that is not positive.
 
     >>> pair = SpinHamiltonian([[0.0, 0.5], [0.5, 0.0]], [0.0, 0.0])
     >>> float(pair.energy([1, 1])), round(pair.log_partition, 9)
@@ -57,22 +61,23 @@ class SpinHamiltonian:
         beta: float | int = 1.0,
         spins: str = "pm",
     ):
-        fields = np.atleast_1d(np.asarray(fields, np.float64))
+        fields = np.atleast_1d(real_numbers("fields", fields))
         fields = finite_array("fields", fields, (fields.size,))
+        if fields.size == 0:
+            raise UsageError("A spin Hamiltonian needs at least one spin, but the fields are empty.")
         pairs = symmetric_matrix("pairs", pairs, fields.size)
         if np.diag(pairs).any():
             raise UsageError(
                 "pairs has a diagonal, which is a field or a constant; use SpinHamiltonian.from_quadratic."
             )
-        if not (math.isfinite(beta) and beta > 0):
-            raise UsageError(f"beta must be positive and finite, not {beta}.")
-        if not math.isfinite(constant):
-            raise UsageError(f"The constant must be finite, not {constant}.")
+        beta = finite_number("beta", beta)
+        if not beta > 0:
+            raise UsageError(f"beta must be positive, not {beta}.")
         for name, value in (
             ("pairs", pairs),
             ("fields", fields),
-            ("constant", float(constant)),
-            ("beta", float(beta)),
+            ("constant", finite_number("constant", constant)),
+            ("beta", beta),
             ("spins", check_spins(spins)),
         ):
             object.__setattr__(self, name, value)
@@ -96,7 +101,7 @@ class SpinHamiltonian:
         >>> h.fields.tolist(), h.constant
         ([0.5, 0.5], 0.0)
         """
-        fields = np.atleast_1d(np.asarray(fields, np.float64))
+        fields = np.atleast_1d(real_numbers("fields", fields))
         matrix = symmetric_matrix("matrix", matrix, fields.size)
         half = np.diag(matrix) / 2
         if check_spins(spins) == "binary":
@@ -104,6 +109,40 @@ class SpinHamiltonian:
         else:
             constant = constant - float(half.sum())
         return cls(matrix - np.diag(2 * half), fields, constant, beta=beta, spins=spins)
+
+    @classmethod
+    def from_couplings(cls, couplings: Couplings, *, beta: float | int = 1.0) -> "SpinHamiltonian":
+        """The Hamiltonian with -beta H = f of an action f of orders 0 to 2, in its convention of spins.
+
+        Raises `UsageError` where an order above 2 has a coupling, or one up to 2 was not computed.
+
+        >>> action = Couplings.from_terms(2, {(0, 1): 0.5, (0,): 0.1})
+        >>> SpinHamiltonian.from_couplings(action).pairs.tolist()
+        [[0.0, 0.5], [0.5, 0.0]]
+        """
+        higher = [k for k in couplings.orders if k > 2 and np.any(couplings.order(k).values)]
+        if higher:
+            raise UsageError(
+                f"The action couples {higher[-1]} variables; a spin Hamiltonian holds fields and pairs. Take "
+                "couplings.truncated(2) to leave the rest out."
+            )
+        if np.isnan(couplings.absent) and not {0, 1, 2} <= set(couplings.orders):
+            raise UsageError(f"The orders 0, 1 and 2 are needed; computed were {couplings.orders}.")
+        parts = [couplings.pairs() / beta, couplings.fields() / beta, -couplings.constant / beta]
+        return cls(*parts, beta=beta, spins=couplings.spins)
+
+    def as_couplings(self) -> Couplings:
+        """The action f = -beta H as couplings of orders 0, 1 and 2, in the same convention of spins.
+
+        >>> SpinHamiltonian([[0.0, 0.5], [0.5, 0.0]], [0.1, 0.0], beta=2.0).as_couplings()[0, 1]
+        1.0
+        """
+        scaled = self.dimensionless()
+        terms: dict[tuple[int, ...], float | int] = {(): -scaled.constant}
+        terms |= {(i,): float(h) for i, h in enumerate(scaled.fields)}
+        for i, j in zip(*np.nonzero(np.triu(scaled.pairs)), strict=True):
+            terms[int(i), int(j)] = float(scaled.pairs[i, j])
+        return Couplings.from_terms(self.size, terms, self.spins)
 
     @property
     def size(self) -> int:
@@ -193,9 +232,9 @@ class SpinHamiltonian:
         return total / norm
 
     def states(self) -> np.ndarray:
-        """All 2^n configurations, [2^n, n]; bit i of the row number set means x_i = +1 (or 1), i = 0 first.
+        """All 2^n configurations, [2^n, n], in the order of `couplings.configurations`.
 
-        Raises `UsageError` above 25 spins.
+        Bit i of the row number set means x_i = -1, for {0, 1} x_i = 1. Raises `UsageError` above 25 spins.
 
         >>> SpinHamiltonian([[0.0, 0.5], [0.5, 0.0]], [0.0, 0.0], spins="binary").states().tolist()
         [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
@@ -207,8 +246,7 @@ class SpinHamiltonian:
         return np.asarray(self.constant - x @ self.fields - 0.5 * np.sum((x @ self.pairs) * x, axis=-1))
 
     def _states(self, start: int, stop: int) -> np.ndarray:
-        bits = ((np.arange(start, stop)[:, None] >> np.arange(self.size)) & 1).astype(np.float64)
-        return bits if self.spins == "binary" else 2 * bits - 1
+        return rows(np.arange(start, stop), self.size, self.spins).astype(np.float64)
 
     def _chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The states and their -beta H, chunk after chunk."""

@@ -9,7 +9,7 @@ import scipy.linalg
 import scipy.optimize
 
 from ...runs.errors import NumericalError, UsageError
-from ._checks import Numbers, finite_array, symmetric_matrix
+from ._checks import Numbers, finite_array, real_matrix, symmetric_matrix
 
 __all__ = [
     "UniformFixedPoint",
@@ -95,14 +95,15 @@ def beta_function(marginal: Numbers, precision: Numbers, coupling: Numbers) -> n
     """The change of the marginal precision in one layer, A_l - A_{l+1} = Lam - W A^-1 W^T - A, [m, m].
 
     Its zeros are the fixed points. For scalars both, (lam ± sqrt(lam^2 - 4 w^2))/2: the upper attracts, the
-    lower repels, and they meet at |w| = lam/2. Raises `UsageError` for shapes that do not fit.
+    lower repels, and they meet at |w| = lam/2. Raises `UsageError` for shapes that do not fit and a
+    marginal that cannot be inverted.
 
     >>> [round(float(beta_function(a, 2.5, 1.0)[0, 0]), 9) for a in (2.5, 2.0, 0.5)]
     [-0.4, 0.0, 0.0]
     """
     lam, w = _square(precision, coupling)
-    a = symmetric_matrix("marginal", np.atleast_2d(np.asarray(marginal, np.float64)), len(lam))
-    return lam - w @ np.linalg.solve(a, w.T) - a
+    a = symmetric_matrix("marginal", real_matrix("marginal", marginal), len(lam))
+    return lam - _gain(a, w) @ w.T - a
 
 
 def linearised_step(marginal: Numbers, coupling: Numbers) -> np.ndarray:
@@ -110,14 +111,13 @@ def linearised_step(marginal: Numbers, coupling: Numbers) -> np.ndarray:
 
     A_l = Lam_l - W A^-1 W^T gives dA_l = G dA G^T with G = W A^-1: the matrix is G ⊗ G. `marginal` is A_{l+1}
     [m, m], at a fixed point or anywhere, `coupling` W_{l+1} [k, m]. Raises `UsageError` for shapes that do
-    not fit.
+    not fit and a marginal that cannot be inverted.
 
     >>> float(linearised_step(2.0, 1.0)[0, 0])
     0.25
     """
-    w = np.atleast_2d(np.asarray(coupling, np.float64))
-    a = symmetric_matrix("marginal", np.atleast_2d(np.asarray(marginal, np.float64)), w.shape[1])
-    gain = np.linalg.solve(a, w.T).T
+    w = real_matrix("coupling", coupling)
+    gain = _gain(marginal, finite_array("coupling", w, w.shape))
     return np.kron(gain, gain)
 
 
@@ -171,10 +171,24 @@ def deepest_uniform_chain(precision: float | int, coupling: float | int) -> floa
 
 
 def _square(precision: Numbers, coupling: Numbers) -> tuple[np.ndarray, np.ndarray]:
-    lam = np.atleast_2d(np.asarray(precision, np.float64))
+    lam = real_matrix("precision", precision)
     lam = symmetric_matrix("precision", lam, len(lam))
-    w = np.atleast_2d(np.asarray(coupling, np.float64))
-    return lam, finite_array("coupling", w, lam.shape)
+    if lam.size == 0:
+        raise UsageError("The layers of a uniform chain have at least one unit, but the precision is empty.")
+    return lam, finite_array("coupling", real_matrix("coupling", coupling), lam.shape)
+
+
+def _gain(marginal: Numbers, coupling: np.ndarray) -> np.ndarray:
+    """W A^-1."""
+    a = symmetric_matrix("marginal", real_matrix("marginal", marginal), coupling.shape[1])
+    try:
+        return np.linalg.solve(a, coupling.T).T
+    except np.linalg.LinAlgError:
+        smallest = float(np.abs(np.linalg.eigvalsh(a)).min())
+        raise UsageError(
+            f"The marginal precision cannot be inverted: an eigenvalue is {smallest:.3g}. One layer takes a "
+            "positive definite matrix."
+        ) from None
 
 
 def _cyclic_reduction(lam: np.ndarray, w: np.ndarray) -> np.ndarray:

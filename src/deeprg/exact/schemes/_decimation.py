@@ -58,7 +58,8 @@ def decimate_chain(coupling: Any, field: Any = 0.0) -> ChainDecimation:
     so that sum_s exp[h (s_1 + s_2)/2 + (K (s_1 + s_2) + h) s] = exp[c + K' s_1 s_2 + h' (s_1 + s_2)/2]. The
     summed spin is a ±1 hidden unit with the weights (K, K) and the bias h: ln 2 cosh(K (s_1 + s_2) + h) is
     its cumulant generating function, and c, K', h' - h are its Walsh-Hadamard coefficients. Without field
-    tanh K' = tanh^2 K (D. R. Nelson, M. E. Fisher, Ann. Phys. 91, 226 (1975), section 2).
+    tanh K' = tanh^2 K (D. R. Nelson, M. E. Fisher, Ann. Phys. 91, 226 (1975), section 2). Infinite K stay
+    infinite, with h' = 2h (K > 0) or 0.
 
     Args:
         coupling: K, a number or an array, NumPy (float64) or JAX (differentiable, in JAX's precision).
@@ -73,9 +74,10 @@ def decimate_chain(coupling: Any, field: Any = 0.0) -> ChainDecimation:
     """
     k, h = real("coupling", coupling), real("field", field)
     up, down, alone = log_cosh(2 * k + h), log_cosh(2 * k - h), log_cosh(h)
-    return ChainDecimation(
-        (up + down - 2 * alone) / 4, h + (up - down) / 2, _LN2 + (up + down + 2 * alone) / 4
-    )
+    xp, cold = namespace(k, h), abs(h) + _COLD
+    bound = xp.minimum(xp.maximum(k, -cold), cold)  # beyond, the two differ by ±2h to the last digit
+    shift = (log_cosh(2 * bound + h) - log_cosh(2 * bound - h)) / 2
+    return ChainDecimation((up + down - 2 * alone) / 4, h + shift, _LN2 + (up + down + 2 * alone) / 4)
 
 
 def decimate_square(coupling: Any) -> SquareDecimation:
