@@ -57,7 +57,13 @@ def test_all_cumulants_equal_a_contour_integral(name, bias):
     assert float(prior.mean(bias)) == pytest.approx(expected[1], abs=1e-12)
 
 
-@pytest.mark.parametrize("name", COMPLEX)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n in ("rectified", "spin 3/2", "finite") else n
+        for n in COMPLEX
+    ],
+)
 def test_values_and_derivatives_of_the_generating_function(name):
     prior, function = COMPLEX[name]
     t = np.array([-1.2, -0.3, 0.4, 1.9])
@@ -96,6 +102,7 @@ def test_a_finite_unit_equals_direct_sums(pairs, bias):
         assert float(prior.radius(bias)) >= (1 - 1e-12) * math.pi / np.ptp(states)
 
 
+@pytest.mark.slow
 def test_the_rectified_unit_far_from_zero():
     prior = RectifiedPrior()
     t = np.array([-3e4, -300.0, -20.0, -5.0, 0.0, 5.0, 40.0, 3e4])
