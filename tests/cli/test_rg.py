@@ -199,7 +199,7 @@ def test_large_machines_are_summarised(cli, tmp_path):
     np.savez(path, couplings_1=0.01 * np.ones((24, 8)))
     answer = cli("rg", "marginalise", path)
     assert "24 x 24, root mean square" in answer.out
-    assert answer.out.rstrip().endswith("—")  # too many spins to sum
+    assert answer.out.rstrip().endswith("not summed: 2^24 states")
     assert cli("rg", "marginalise", path, "--json").json["log_partition"] is None
 
 
@@ -224,7 +224,11 @@ def _write(path, text):
         (lambda folder: _write(folder / "m.txt", "{}"), "'.txt'"),
         (lambda folder: _write(folder / "m.json", "[1]"), "no JSON object"),
         (lambda folder: _write(folder / "m.json", "{"), "not valid JSON"),
-        (lambda folder: _write(folder / "m.json", '{"weights": [[[1]]]}'), "unknown: weights"),
+        (
+            lambda folder: _write(folder / "m.json", '{"weights": [[[1]]]}'),
+            "it has weights but no couplings; give at least",
+        ),
+        (lambda folder: _write(folder / "m.json", "{}"), "it is empty; give at least"),
         (lambda folder: _write(folder / "m.json", '{"couplings": [[["a"]]]}'), "describes no machine"),
         (lambda folder: _write(folder / "m.npz", "text"), "no .npz archive"),
     ],

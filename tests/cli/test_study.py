@@ -8,6 +8,9 @@ import pytest
 SMALL = ("visibles=4", "hidden=[3,2]", "ring=4", "steps=1", "order=8", "draws=10", "widths=[3]")
 
 
+VERDICT = "5 of 7 claims of the source hold, 2 do not; 1 of 3 controls and open questions holds, 2 do not."
+
+
 @pytest.fixture(scope="module")
 def study(cli, tmp_path_factory):
     path = tmp_path_factory.mktemp("studies") / "one"
@@ -18,7 +21,12 @@ def test_the_text_reads_in_a_hundred_columns(study):
     _, answer = study
     assert answer.code == 0, answer.err
     assert max(len(line) for line in answer.out.splitlines()) <= 100
-    assert answer.out.rstrip().endswith("6 of 10 claims hold, 4 do not.")
+    assert answer.out.startswith(VERDICT)
+    assert answer.out.rstrip().endswith(VERDICT)
+    apart = answer.out.index("controls and open questions, which the source does not assert:")
+    assert answer.out.index("[holds] Learning alters") < apart
+    assert apart < answer.out.index("[does not hold] The coefficient of the n-body")
+    assert apart < answer.out.index("From UV to IR: every scale on its own")
     assert "[holds] Marginalising layer after layer" in answer.out
     assert "[does not hold] The marginalisation exists for all couplings" in answer.out
     assert "changed against the source: visible spins ±1" in answer.out
@@ -38,7 +46,7 @@ def test_the_folder_has_every_figure_and_table(study):
     assert pictures == {"couplings", "correlators", "cumulants", "truncation", "decimation", "existence"}
     page = (path / "report.html").read_text(encoding="utf-8")
     assert page.count("<img") == 6
-    assert "6 of 10 claims hold, 4 do not." in page
+    assert " ".join(VERDICT.split()) in page
     assert json.loads((path / "status.json").read_text())["state"] == "done"
 
 
@@ -60,6 +68,22 @@ def test_the_folder_of_a_study_can_be_cited_but_not_sampled(cli, study):
     assert "is a study, not a training" in answer.err
 
 
+def test_the_list_of_runs_says_what_a_study_found(cli, study):
+    path, _ = study
+    answer = cli("list", "runs", "--root", path.parent)
+    (line,) = [line for line in answer.out.splitlines() if line.startswith(f"  {path.name} ")]
+    assert VERDICT in line
+    assert "step" not in line
+    assert answer.err.strip() == f"next: open {path / 'report.html'} in a browser"
+
+
+def test_settings_as_one_document(cli):
+    document = cli("study", "jefferson", "draws=50", "--print-config", "--json").json
+    assert document["study"] == "jefferson"
+    assert (document["values"]["draws"], document["sources"]["draws"]) == (50, "argument")
+    assert document["sources"]["ring"] == "default"
+
+
 def test_settings_with_their_source(cli):
     out = cli("study", "jefferson", "draws=50", "--preset", "paper", "--seed", "7", "--print-config").out
     lines = {line.split(" = ")[0]: line.split("#")[1].strip() for line in out.splitlines()}
@@ -72,6 +96,7 @@ def test_settings_with_their_source(cli):
 def test_the_list_of_studies(cli):
     (one,) = [x for x in cli("list", "studies", "--json").json["studies"] if x["name"] == "jefferson"]
     assert one["presets"] == "presets: short, paper"
+    assert cli("list", "studies").err.strip() == "next: deeprg study jefferson"
 
 
 BAD = {
@@ -100,3 +125,37 @@ def test_an_occupied_folder_is_kept(cli, tmp_path):
     answer = cli("study", "jefferson", *SMALL, "--out", tmp_path)
     assert answer.code == 2
     assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+    assert "Choose another place with --out." in answer.err
+    assert "resume" not in answer.err
+
+
+LOST = (
+    "visibles=4",
+    "hidden=[3,3,3]",
+    "strength=0.99",
+    "ring=4",
+    "steps=1",
+    "order=8",
+    "draws=10",
+    "widths=[3]",
+)
+
+
+@pytest.mark.parametrize("there", ["nothing", "parent", "folder"])
+def test_a_study_that_fails_leaves_nothing(cli, tmp_path, there):
+    """A step of learning leads out of existence: exit 3, and the same place can be tried again."""
+    place = tmp_path / "deep" / "one"
+    {"nothing": lambda: None, "parent": place.parent.mkdir, "folder": lambda: place.mkdir(parents=True)}[
+        there
+    ]()
+    before = sorted(tmp_path.rglob("*"))
+    answer = cli("study", "jefferson", *LOST, "--out", place)
+    assert answer.code == 3, answer.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_one_item_out_of_bounds_is_one_problem(cli):
+    answer = cli("study", "lenggenhager", "couplings=[0.001]", "--print-config")
+    assert answer.code == 2
+    assert "1 problem in the configuration" in answer.err
+    assert "couplings.0 = 0.001" in answer.err

@@ -95,7 +95,7 @@ def test_couplings_by_distance_shows_zeros_hollow(ax):
     assert_allclose(lines(ax)["step 1"].get_ydata(), [0.3, 0.05, 0.01])
     assert_allclose(lines(ax)["step 0"].get_xdata(), [1])
     hollow = [line for line in ax.get_lines() if line.get_markerfacecolor() == "white"]
-    assert [line.get_xdata().tolist() for line in hollow] == [[2, 3], []]
+    assert [line.get_xdata().tolist() for line in hollow] == [[2, 3]]
     assert ax.get_yscale() == "log"
 
 

@@ -21,8 +21,8 @@ from deeprg.report.study_html import study_page
 from deeprg.report.style import data_uri, figure, style
 
 
-def claim(holds):
-    return Claim("Z < 1 & more", "A 2019", measured="to 3.0e-15", holds=holds)
+def claim(holds, *, asserted=True):
+    return Claim("Z < 1 & more", "A 2019", measured="to 3.0e-15", holds=holds, asserted=asserted)
 
 
 def result(*claims, **more):
@@ -32,17 +32,39 @@ def result(*claims, **more):
 @pytest.mark.parametrize(
     ("judged", "verdict"),
     [
-        ([True], "The claim holds."),
-        ([False], "The claim does not hold."),
-        ([None], "The claim stays open."),
-        ([True, True], "2 of 2 claims hold."),
-        ([True, False], "1 of 2 claims hold, 1 does not."),
-        ([False, False, None], "0 of 3 claims hold, 2 do not, 1 stays open."),
-        ([True, None, None], "1 of 3 claims hold, 2 stay open."),
+        ([True], "The one claim of the source holds."),
+        ([False], "The one claim of the source does not hold."),
+        ([None], "The one claim of the source stays open."),
+        ([True, True], "2 of 2 claims of the source hold."),
+        ([True, False], "1 of 2 claims of the source holds, 1 does not."),
+        ([False, False, None], "0 of 3 claims of the source hold, 2 do not, 1 stays open."),
+        ([True, None, None], "1 of 3 claims of the source holds, 2 stay open."),
     ],
 )
 def test_the_verdict_counts_the_claims(judged, verdict):
     assert result(*map(claim, judged)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "verdict"),
+    [
+        (
+            [True, False],
+            [True, True],
+            "1 of 2 claims of the source holds, 1 does not; 2 of 2 controls and open questions hold.",
+        ),
+        ([True], [None], "The one claim of the source holds; the one control or open question stays open."),
+        ([], [False, True], "1 of 2 controls and open questions holds, 1 does not."),
+    ],
+)
+def test_what_the_source_does_not_assert_is_counted_apart(own, others, verdict):
+    found = result(*(claim(one, asserted=False) for one in others), *map(claim, own))
+    assert found.verdict == verdict
+    assert [one["asserted"] for one in found.to_dict()["claims"]] == [False] * len(others) + [True] * len(own)
+    page = study_page(found, settings={})
+    assert verdict in page
+    assert page.count("Controls and open questions, which the source does not assert:") == 1
+    assert page.count("<li style") == len(own) + len(others)
 
 
 def test_a_table_has_as_many_cells_as_titles():
@@ -114,7 +136,7 @@ def test_matrices_share_their_colours_and_part_the_layers():
     left, right, _ = fig.axes
     assert left.images[0].norm is right.images[0].norm
     assert left.images[0].norm.vmax == 2
-    assert left.get_lines()[0].get_ydata()[0] == 1.5
+    assert np.ravel(left.get_lines()[0].get_ydata())[0] == 1.5
     assert not right.get_lines()
     assert [label.get_text() for label in left.get_xticklabels()] == ["$x$", "$y_1$"]
     many = plot_coupling_matrices({str(k): small for k in range(6)}, [(2,)] * 6)

@@ -1,7 +1,7 @@
 """Layers of configuration: precedence, provenance, all problems at once."""
 
 import tomllib
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 import pytest
@@ -159,6 +159,25 @@ def test_changes_are_refused_unless_allowed():
     with pytest.raises(UsageError, match=r"no such key\. Did you mean 'train\.steps'"):
         refuse_changes(old, new, allowed=["train.step"])
     assert difference({"a": 1}, {"a": 1, "b": None}) == {}
+
+
+class Sizes(Config):
+    sizes: tuple[Annotated[int, pydantic.Field(gt=0)], ...] = pydantic.Field((1,), min_length=1)
+    depth: int = 1
+
+
+def test_an_item_out_of_bounds_is_one_problem():
+    """Without the item the tuple has none left, which pydantic reports as well."""
+    with pytest.raises(UsageError) as error:
+        validate(Sizes, resolve([("flag", {"sizes": [0]})]))
+    assert str(error.value).splitlines() == [
+        "1 problem in the configuration:",
+        "  sizes.0 = 0 (from flag): Input should be greater than 0",
+    ]
+    with pytest.raises(UsageError, match=r"1 problem.*\n  sizes = \[\].*at least 1 item"):
+        validate(Sizes, resolve([("flag", {"sizes": []})]))
+    with pytest.raises(UsageError, match=r"2 problems.*\n  depth = .*\n  sizes = \[\].*at least 1 item"):
+        validate(Sizes, resolve([("flag", {"sizes": [], "depth": "deep"})]))
 
 
 VALUES = st.recursive(

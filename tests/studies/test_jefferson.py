@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 from deeprg.exact.couplings import configurations
 from deeprg.exact.layered import GaussianMachine, GaussianPrior, IsingPrior, SpinHamiltonian, random_machine
+from deeprg.studies import _jefferson_counterexample as counterexample
 from deeprg.studies import _jefferson_cumulants as cumulants
 from deeprg.studies import _jefferson_decimation as decimation
 from deeprg.studies import _jefferson_learning as learning
@@ -137,13 +138,30 @@ def test_a_lost_hidden_correlator_is_seen():
 def test_the_constant_and_the_correlators():
     machine = machine_of()
     right, bare = flow(machine), flow(machine, without_constant)
-    claim = machines.judge_constant(right, bare, (0.0, 0.1))
+    broken = counterexample.keep_only_z(0.5, change=0.5)
+    claim = machines.judge_constant(right, bare, broken)
     assert claim.holds is False
     off = machines.deviations(right[0], bare[-1])
     assert off["ln Z"] > 1
     assert off["xx"] < 1e-13
     # were it necessary and sufficient, the judge would say so
-    assert machines.judge_constant(right, flow(machine, stiffer), (0.3, 0.1)).holds is True
+    other_z = replace(broken, delta_f=0.3)
+    assert machines.judge_constant(right, flow(machine, stiffer), other_z).holds is True
+    same = counterexample.keep_only_z(0.5, change=0.0)
+    assert machines.judge_constant(right, flow(machine, stiffer), same).holds is True
+
+
+@pytest.mark.parametrize(("coupling", "change"), [(0.5, 0.5), (-0.8, 0.2), (1.2, -1.0), (0.7, 0.0)])
+def test_the_operator_that_keeps_only_z(coupling, change):
+    """Against the transfer matrix of the ring and the textbook K' = ln cosh 2K of two bonds."""
+    one = counterexample.keep_only_z(coupling, change)
+    left = math.log(math.cosh(2 * coupling))
+    bond = np.exp(coupling * np.array([[1, -1], [-1, 1]]))
+    pair = (bond @ bond) ** 2  # two spins of the ring, two paths of two bonds between them
+    assert one.delta_f == pytest.approx(0.0, abs=1e-13)
+    assert one.exact == pytest.approx((np.trace(pair) - 2 * pair[0, 1]) / pair.sum(), abs=1e-13)
+    assert one.found == pytest.approx(math.tanh(left + change), abs=1e-13)
+    assert (one.deviation < 1e-13) == (change == 0)
 
 
 def test_orders_of_a_gaussian_machine_and_of_a_wrong_action():
@@ -330,7 +348,10 @@ def test_a_wrong_decimation_is_not_the_same_operation(change):
 def test_the_verdicts_of_the_study(result):
     verdicts = [claim.holds for claim in result.claims]
     assert verdicts == [True, False, True, True, False, False, True, False, True, True]
-    assert result.verdict == "6 of 10 claims hold, 4 do not."
+    assert [claim.asserted for claim in result.claims] == [True] * 4 + [False, True, True, False, False, True]
+    assert result.verdict == (
+        "5 of 7 claims of the source hold, 2 do not; 1 of 3 controls and open questions holds, 2 do not."
+    )
     assert len(result.figures) == len({figure.name for figure in result.figures}) == 6
     assert result.citations[0].key == "jefferson2019deep"
     assert result.changed[-1] == "the chain has a field"
@@ -338,6 +359,13 @@ def test_the_verdicts_of_the_study(result):
         (4, 3, 2), kind="general", seed=0, beta=0.7, spins="pm", strength=0.7, weight=0.8, bias=0.3
     )
     assert_allclose(result.numbers["log_partition"], [machine.log_partition] * 3, rtol=1e-13)
+
+
+def test_the_terms_of_the_cumulants_are_compared_with_the_couplings_of_their_table(result):
+    tables = {table.name: table for table in result.tables}
+    of_spins = [row[tables["orders"].header.index("±1")] for row in tables["orders"].rows]
+    (exact,) = [row[1:] for row in tables["contributions"].rows if row[0] == "exact"]
+    assert exact == of_spins
 
 
 def test_the_preset_of_the_paper_is_the_machine_of_the_post():

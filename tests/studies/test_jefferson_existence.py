@@ -61,7 +61,13 @@ def test_the_recursion_claim_and_its_twins():
     chains = [existence.uniform_chain(w) for w in (0.3, 0.5, 0.55)]
     schur = existence.schur_deviation(machine)
     assert schur < 1e-13
-    assert existence.judge_recursion(chains, schur).holds is True
+    claim = existence.judge_recursion(chains, schur)
+    assert claim.holds is True
+    assert chains[1].fixed is not None
+    assert (
+        f"w = λ/2 is not counted, as its approach is algebraic: A* is still {chains[1].fixed - 0.5:.1e}"
+        in (claim.measured)
+    )
     assert existence.judge_recursion(chains, 1e-3).holds is False
     assert chains[0].eigenvalue is not None
     wrong = replace(chains[0], eigenvalue=chains[0].eigenvalue + 0.01)

@@ -1,11 +1,13 @@
 """The study of range and information: its measurements, its verdicts, and verdicts on wrong numbers."""
 
 import dataclasses
+import json
 import math
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from deeprg.exact.blocking import Decimation, Majority, Partition, Soft, block_exact, m_bodyness, rangeness
 from deeprg.hamiltonians import Ising
@@ -14,16 +16,20 @@ from deeprg.report.rule_information import plot_ratio_against_information, plot_
 from deeprg.report.style import figure
 from deeprg.runs.errors import UsageError
 from deeprg.studies import _lenggenhager_find as finding
-from deeprg.studies._lenggenhager_claims import claims, falls, leads
+from deeprg.studies._lenggenhager_claims import claims, falls, leads, sampled_fall
 from deeprg.studies._lenggenhager_figures import figures, tables
 from deeprg.studies._lenggenhager_measure import (
+    RankCorrelation,
     odd_rule,
     rank_correlation,
     ring_bench,
+    sampled_correlation,
     square_bench,
 )
-from deeprg.studies.lenggenhager import LENGGENHAGER
+from deeprg.studies.lenggenhager import LENGGENHAGER, numbers
 
+EACH = "Rangeness falls as information grows, soft rules of one strength each"
+SHARP = "Rangeness falls as information grows, soft rules with |λ| ≥ 2, of one strength each and together"
 SMALL: dict[str, Any] = {
     "couplings": [0.3],
     "angles": 9,
@@ -76,8 +82,9 @@ def test_ratios_are_those_of_the_coarse_action():
     np.testing.assert_allclose(one.by_distance, expected, rtol=0, atol=1e-14)
     pairs_and_more = [mask for mask in range(256) if mask.bit_count() > 1]
     near = [1 << site | 1 << (site + 1) % 8 for site in range(8)]
-    rest = sum(abs(coarse.coefficients[mask]) for mask in pairs_and_more if mask not in near)
-    assert one.rest == pytest.approx(rest / sum(abs(coarse.coefficients[near])), rel=1e-9)
+    rest = math.hypot(*(coarse.coefficients[mask] for mask in pairs_and_more if mask not in near))
+    assert one.rest == pytest.approx(rest / math.hypot(*coarse.coefficients[near]), rel=1e-9)
+    assert one.rest >= one.rangeness  # the same norm
 
 
 def test_inner_coupling_is_within_the_blocks():
@@ -107,17 +114,111 @@ def test_rank_correlation_against_ranks_by_hand():
     first, second = rng.normal(size=30).tolist(), rng.normal(size=30).tolist()
     distance = np.argsort(np.argsort(first)) - np.argsort(np.argsort(second))
     assert rank_correlation(first, second) == pytest.approx(1 - 6 * np.sum(distance**2) / (30 * 899))
-    assert math.isnan(rank_correlation([1.0, 2.0, 3.0], [1e-17, 2e-17, 0.0]))  # differences of rounding
+    assert rank_correlation([1.0, 2.0, 3.0], [1e-17, 2e-17, 0.0]) is None  # differences of rounding
+
+
+def test_ties_are_relative_and_do_not_depend_on_the_place_of_a_bin():
+    noise = np.array([0.0, 3e-12, -3e-12, 0.0])
+    for share in (0.505, 0.5049665310745):
+        shares = [*(share + noise).tolist(), 0.2]
+        assert rank_correlation(shares, [1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(
+            spearmanr([2, 2, 2, 2, 1], [1, 2, 3, 4, 5])[0]
+        )
+    apart = [0.5, 0.5 + 1e-8, 0.5 + 2e-8]
+    assert rank_correlation(apart, [1.0, 2.0, 3.0]) == pytest.approx(1.0)
+
+
+def test_error_of_a_sampled_correlation():
+    """Against the scatter over independent samples of the same law."""
+    rng = np.random.default_rng(5)
+
+    def sample(size):
+        x = rng.normal(size=size)
+        return x.tolist(), (0.5 * x + rng.normal(size=size)).tolist()
+
+    scatter = np.std([float(np.asarray(spearmanr(*sample(60)))[0]) for _ in range(400)], ddof=1)
+    errors = [sampled_correlation(*sample(60)).error or 0.0 for _ in range(20)]
+    assert np.mean(errors) == pytest.approx(scatter, rel=0.15)
+    assert np.mean(errors) != pytest.approx(scatter / math.sqrt(2), rel=0.15)  # that of twice the rules
+
+
+def test_few_rules_leave_the_verdict_open():
+    few = RankCorrelation(-0.85, 0.2, -1.0, -0.2)
+    fall, none = RankCorrelation(-0.99, 0.01, -1.0, -0.95), RankCorrelation(-0.3, 0.1, -0.5, -0.1)
+    assert sampled_fall([few, fall]) is None
+    assert sampled_fall([few, none]) is False
+    assert sampled_fall([fall]) is True
+    assert sampled_fall([fall, RankCorrelation(None, None, None, None)]) is None
 
 
 def test_verdicts_of_the_chain(found):
     holds = verdicts(found)
     assert holds["In 1D decimation keeps the most information of all rules measured"] is True
     assert holds["Its K' has nearest neighbours only, with K₂(1) = ½ ln cosh 2K"] is True
-    assert holds["Rangeness falls as information grows, soft rules with |λ| ≥ 2"] is True
+    assert holds[EACH] is True
     assert holds["The most informative of all rules has the smallest rangeness"] is True
     assert holds["A rule that keeps all of the information adds no range"] is True
-    assert holds["M-bodyness falls as information grows, soft rules of any strength"] is False
+    assert holds["M-bodyness falls as information grows, soft rules of all strengths together"] is False
+
+
+def test_pooling_hides_a_fall_within_each_strength(found):
+    """Two strengths that fall each for itself, the second with more of both."""
+    scans = {}
+    for coupling, rules in found.scans.items():
+        rows = [
+            tuple(
+                dataclasses.replace(one, share=0.1 * n + size, rangeness=1.0 - 0.1 * n + 5 * size)
+                for n, one in enumerate(row)
+            )
+            for size, row in enumerate(rules.rows)
+        ]
+        scans[coupling] = dataclasses.replace(rules, rows=tuple(rows))
+    pooled = dataclasses.replace(found, scans=scans)
+    holds = verdicts(pooled)
+    assert holds[EACH] is True
+    assert holds["Rangeness falls as information grows, soft rules of all strengths together"] is False
+    assert holds[SHARP] is False  # both must hold
+    texts = {claim.statement: claim.measured for claim in claims(pooled)}
+    assert (
+        "Within each strength it falls" in texts[EACH.replace("one strength each", "all strengths together")]
+    )
+
+
+def test_one_strength_that_rises_decides(found):
+    """Pooled with others it may pass; a verdict on |λ| >= 2 does not depend on which strengths are there."""
+    scans = {}
+    for coupling, rules in found.scans.items():
+        rows = list(rules.rows)
+        place = rules.strengths.index(2.0)
+        rows[place] = tuple(dataclasses.replace(one, rangeness=one.share) for one in rows[place])
+        scans[coupling] = dataclasses.replace(rules, rows=tuple(rows))
+    assert verdicts(dataclasses.replace(found, scans=scans))[SHARP] is False
+
+
+def test_claims_that_the_paper_does_not_make(found):
+    for claim in claims(found):
+        own = "control" in claim.source or "this study's" in claim.source
+        assert claim.asserted is not own, claim.statement
+
+
+def test_controls_are_no_soft_rules(found):
+    assert all("random, odd" not in rules for rules in found.random.values())
+    assert all("random, odd" in rules for rules in found.wide.values())
+
+
+def test_no_correlation_is_nan(found):
+    """All values tied: nothing in results.json is nan, which JSON does not have."""
+    scans = {
+        coupling: dataclasses.replace(
+            rules,
+            rows=tuple(tuple(dataclasses.replace(one, rangeness=0.0) for one in row) for row in rules.rows),
+        )
+        for coupling, rules in found.scans.items()
+    }
+    tied = dataclasses.replace(found, scans=scans)
+    assert verdicts(tied)[EACH] is None
+    json.dumps(numbers(tied), allow_nan=False)
+    json.dumps([table.rows for table in tables(tied) if table.name == "correlations"], allow_nan=False)
 
 
 def test_shuffled_rangeness_does_not_hold(found):
@@ -129,7 +230,8 @@ def test_shuffled_rangeness_does_not_hold(found):
             tuple(dataclasses.replace(one, rangeness=values.pop()) for one in row) for row in rules.rows
         )
         wrong.scans[coupling] = dataclasses.replace(rules, rows=rows)
-    assert verdicts(wrong)["Rangeness falls as information grows, soft rules with |λ| ≥ 2"] is False
+    assert verdicts(wrong)[EACH] is False
+    assert verdicts(wrong)[SHARP] is False
 
 
 def test_wrong_numbers_do_not_hold(found):
@@ -163,6 +265,15 @@ def test_tables_and_figures_of_every_part(found):
     ]  # fmt: skip
     assert all(table.rows for table in shown)
     assert {one.name for one in figures(found)} == {"scan", "plane", "couplings", "truncation", "square"}
+
+
+def test_groups_without_zeros_keep_the_layout():
+    row, axes = figure(10.4, 4.0, ncols=2)
+    for ax in axes:
+        groups = {f"group {n}": ([0.1 * n, 0.5], [1e-3, 1e-2]) for n in range(6)}
+        plot_ratio_against_information(ax, groups, named=[("decimation", 0.5, 0.0)])
+    row.draw_without_rendering()
+    assert all(ax.get_position().width > 0.2 for ax in axes)
 
 
 def test_scatter_marks_zeros_at_the_floor():

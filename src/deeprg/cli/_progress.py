@@ -132,6 +132,8 @@ def _emphasis(name: str, value: str, record: Mapping[str, Any]) -> str:
 
 def _columns(record: Mapping[str, Any], exact: float | None) -> list[tuple[str, str]]:
     """Names and texts of what is shown for a record of the loop."""
+    if "reconstruction_error" in record:
+        return _boltzmann_columns(record) + _clock_columns(record)
     value = record.get("free_energy", record["loss"])
     error = record.get("loss_error")
     spread = f" ± {error:.2g}" if error is not None and error == error else ""
@@ -140,7 +142,21 @@ def _columns(record: Mapping[str, Any], exact: float | None) -> list[tuple[str, 
         columns.append(("gap", f"{value - exact:.3f} nats"))
     if "ess" in record:
         columns.append(("ESS (batch)", f"{record['ess']:.3f}"))
-    columns.append(("rate", f"{record['steps_per_second']:.3g} step/s"))
+    return columns + _clock_columns(record)
+
+
+def _boltzmann_columns(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the monitors of a Boltzmann machine say."""
+    columns = [("step", str(record["step"])), ("reconstruction", f"{record['reconstruction_error']:.4f}")]
+    if "pseudo_likelihood" in record:
+        columns.append(("pseudo-likelihood", f"{record['pseudo_likelihood']:.2f} nats"))
+    if "free_energy_gap" in record:
+        columns.append(("gap to held-out", f"{record['free_energy_gap']:.3f} nats"))
+    return [*columns, ("largest mode of W", f"{record['singular_value_1']:.3f}")]
+
+
+def _clock_columns(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    columns = [("rate", f"{record['steps_per_second']:.3g} step/s")]
     columns.append(("left", seconds_text(record["seconds_left"])))
     if record.get("skipped"):
         columns.append(("skipped", str(record["skipped"])))

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from deeprg.cli._console import colour, next_step, print_json, say
-from deeprg.cli._setup import Setup, open_run, refuse_study, trained
+from deeprg.cli._run_kind import kind_of, refuse_other
+from deeprg.cli._setup import Setup, open_run, trained
 from deeprg.cli._table import result_table
 from deeprg.probes import MeasuredDraws, spin_log_partition
 from deeprg.report.citations import citations_for
@@ -28,7 +29,7 @@ __all__ = ["case_of", "report_ensemble", "run_diagnosis", "run_report"]
 
 def case_of(run: RunFolder) -> Case:
     """What a run folder says about itself; nothing of it is required but the status."""
-    refuse_study(run)
+    refuse_other(run, "flow")
     stored = run.path / "evaluation.npz"
     return Case(
         results=run.results(),
@@ -41,6 +42,10 @@ def case_of(run: RunFolder) -> Case:
 def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool) -> int:
     """Write the page; returns the exit code."""
     run = RunFolder.open(name)
+    if kind_of(run) == "rbm":
+        from deeprg.cli._boltzmann_report import report_rbm
+
+        return report_rbm(run, out=out, json=json)
     case, setup = case_of(run), open_run(run)
     target = run.report if out is None else out
     if target.is_dir():
@@ -138,7 +143,13 @@ def _scales(run: RunFolder, setup: Setup, count: int, seed: int) -> list[np.ndar
 def run_diagnosis(name: str, *, strict: bool, json: bool) -> int:
     """Print what may be wrong; returns the exit code."""
     run = RunFolder.open(name)
-    findings = diagnose(case_of(run))
+    checks = CHECKS
+    if kind_of(run) == "rbm":
+        from deeprg.cli._boltzmann_report import RBM_CHECKS, findings_of
+
+        findings, checks = findings_of(run), RBM_CHECKS
+    else:
+        findings = diagnose(case_of(run))
     problems = [finding for finding in findings if finding.severity == "problem"]
     if json:
         document: dict[str, Any] = {
@@ -146,17 +157,17 @@ def run_diagnosis(name: str, *, strict: bool, json: bool) -> int:
             "run": str(run.path),
             "ok": not problems,
             "verdict": verdict(findings),
-            "checks": list(CHECKS),
+            "checks": list(checks),
             "findings": [finding.to_dict() for finding in findings],
         }
         print_json(document)
     else:
-        _print_findings(findings)
+        _print_findings(findings, len(checks))
     next_step(f"deeprg report {run.path}")
     return 4 if strict and problems else 0
 
 
-def _print_findings(findings: list[Any]) -> None:
+def _print_findings(findings: list[Any], checks: int) -> None:
     import sys
 
     for finding in findings:
@@ -165,4 +176,4 @@ def _print_findings(findings: list[Any]) -> None:
         if finding.cause:
             print(f"    likely cause: {finding.cause}")
         print(f"    {finding.remedy}")
-    print(f"{verdict(findings)} ({len(CHECKS)} checks)")
+    print(f"{verdict(findings)} ({checks} checks)")

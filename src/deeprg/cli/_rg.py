@@ -20,6 +20,7 @@ from deeprg.exact.schemes import (
     phase,
     stability,
 )
+from deeprg.report.scheme_figure import default_start
 from deeprg.runs.atomic import write_bytes
 from deeprg.runs.errors import UsageError, nearest
 from deeprg.runs.folder import SCHEMA_VERSION
@@ -150,14 +151,9 @@ _ENDS = {
 
 
 def _start(scheme: Scheme, text: str | None) -> np.ndarray:
-    """The couplings of --start; else the exact critical coupling on the axis, 1 where that is infinite.
-
-    Where it is not known, nine tenths of the scheme's own.
-    """
+    """The couplings of --start; else where the figure of the scheme starts."""
     if text is None:
-        known = scheme.exact.get("critical_coupling", 0.9 * critical_coupling(scheme))
-        first = known if math.isfinite(known) else 1.0
-        return scheme.vector([first, *[0.0] * (len(scheme.couplings) - 1)])
+        return default_start(scheme)
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:

@@ -64,7 +64,7 @@ def run_marginalise(model: Path, *, json: bool) -> int:
     _show("pair couplings J of the visibles", spins.pairs)
     _show("fields of the visibles", spins.fields)
     print(f"\nconstant       {spins.constant:.10g}")
-    print(f"ln Z           {'—' if summed is None else f'{summed:.10g}'}")
+    print(f"ln Z           {f'not summed: 2^{spins.size} states' if summed is None else f'{summed:.10g}'}")
     return 0
 
 
@@ -149,6 +149,10 @@ def _from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]
 
 
 def _build(path: Path, values: Mapping[str, Any]) -> GaussianMachine:
+    if "couplings" not in values:
+        given = f"has {', '.join(sorted(values))} but no couplings" if values else "is empty"
+        first = "couplings_1" if path.suffix == ".npz" else '"couplings": [W_1, ...]'
+        raise UsageError(f"'{path}' describes no machine: it {given}; give at least {first}.")
     try:
         return GaussianMachine.from_dict(values)
     except UsageError as error:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from deeprg.cli._run_kind import refuse_other
 from deeprg.cli._settings import gather
 from deeprg.coarsegrain.flow import AbstractFlow, ReverseKL, build_flow
 from deeprg.exact import Reference, reference
@@ -21,7 +22,7 @@ from deeprg.train.checkpoint import load_model, read_header
 from deeprg.train.distributed import check_divisible, data_mesh
 from deeprg.train.plan import Plan
 
-__all__ = ["Setup", "build", "open_run", "refuse_study", "trained"]
+__all__ = ["Setup", "build", "open_run", "trained"]
 
 _T = TypeVar("_T")
 _FLOW, _TRAIN, _EVALUATE = 0, 1, 2
@@ -100,20 +101,11 @@ def _try(problems: list[str], make: Callable[[], _T]) -> _T | None:
 
 def open_run(run: RunFolder) -> Setup:
     """The objects that the configuration of a run folder describes; `UsageError` when it cannot be read."""
-    refuse_study(run)
+    refuse_other(run, "flow")
     try:
         return build(gather(run=run.resolved()).check())
     except UsageError as error:
         raise UsageError(f"the configuration of the run '{run.path}' cannot be used: {error}") from error
-
-
-def refuse_study(run: RunFolder) -> None:
-    """`UsageError` for the folder of a study, which holds no training."""
-    name = run.resolved().get("study")
-    if name is not None:
-        raise UsageError(
-            f"'{run.path}' is a study, not a training: open {run.report}, or run deeprg study {name} again."
-        )
 
 
 def trained(run: RunFolder, setup: Setup, *, checkpoint: str = "last") -> AbstractFlow:

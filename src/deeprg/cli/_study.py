@@ -4,11 +4,13 @@ import csv
 import io
 import textwrap
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from deeprg.cli._console import next_step, print_json, say
+from deeprg.cli._study_folder import study_folder
 from deeprg.cli._table import text_table
-from deeprg.report.study import StudyResult, StudyTable
+from deeprg.report.study import Claim, StudyResult, StudyTable
 from deeprg.report.study_html import study_page
 from deeprg.report.style import style
 from deeprg.runs.atomic import write_bytes, write_text
@@ -42,11 +44,14 @@ def run_study(
     study = find_study(name)
     resolved, settings = study.resolve(preset, options, seed=seed)
     if print_config:
-        print(config_text(resolved))
+        if json:
+            print_json({"schema_version": SCHEMA_VERSION, "study": study.name, **asdict(resolved)})
+        else:
+            print(config_text(resolved))
         return 0
     values = {"study": study.name, "settings": settings.model_dump(mode="json")}
     environment = describe_environment(seed=settings.seed)
-    with RunFolder.create(out, name=f"study-{study.name}", resolved=values, environment=environment) as run:
+    with study_folder(out, name=f"study-{study.name}", resolved=values, environment=environment) as run:
         say(f"study {study.name}: {study.question}")
         result = study.run(settings, say)
         document = {
@@ -55,9 +60,9 @@ def run_study(
             "config_hash": fingerprint(values),
             **result.to_dict(),
         }
+        run.write_results(document)
         _write(run, result)
         write_text(run.report, study_page(result, settings=values["settings"], environment=environment))
-        run.write_results(document)
         run.set_status("done")
     if json:
         print_json({**document, "run": str(run.path), "report": str(run.report)})
@@ -81,15 +86,26 @@ def _write(run: RunFolder, result: StudyResult) -> None:
 
 
 def _text(result: StudyResult) -> str:
-    parts = [f"{one.title}\n\n{_text_table(one)}" for one in result.tables]
-    claims = [
-        _wrapped(f"[{claim.verdict}] {claim.statement} ({claim.source})")
-        + f"\n{_wrapped(claim.measured, '    ')}"
-        for claim in result.claims
-    ]
+    """Verdict and claims first, what the source does not assert apart; then the tables, and the verdict."""
+    own = [_text_claim(claim) for claim in result.claims if claim.asserted]
+    others = [_text_claim(claim) for claim in result.claims if not claim.asserted]
     changed = [_wrapped(f"changed against the source: {line}") for line in result.changed]
-    blocks = [*parts, "\n".join(claims), "\n".join(changed), _wrapped(result.verdict)]
+    blocks = [
+        _wrapped(result.verdict),
+        "\n".join(own),
+        "\n".join(
+            ["controls and open questions, which the source does not assert:", *others] if others else []
+        ),
+        "\n".join(changed),
+        *(f"{one.title}\n\n{_text_table(one)}" for one in result.tables),
+        _wrapped(result.verdict),
+    ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _text_claim(claim: Claim) -> str:
+    statement = _wrapped(f"[{claim.verdict}] {claim.statement} ({claim.source})")
+    return f"{statement}\n{_wrapped(claim.measured, '    ')}"
 
 
 def _wrapped(text: str, indent: str = "") -> str:

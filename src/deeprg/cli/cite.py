@@ -8,7 +8,9 @@ __all__ = ["cite"]
 
 
 def cite(
-    run: Annotated[str | None, Parameter(help="run folder, ensemble or study; without it, everything")] = None,
+    run: Annotated[
+        str | None, Parameter(help="run folder, ensemble or study; without it, everything")
+    ] = None,
 ) -> int:
     """Print BibTeX for the methods that a run, an ensemble or a study used, or for all."""
     from deeprg.report.citations import CITATIONS, bibtex, citations_for, citations_for_ensemble
@@ -24,6 +26,17 @@ def cite(
     config = None if folder is None else folder.resolved()
     if folder is not None and config is not None and "study" in config:
         print(bibtex([CITATIONS[key] for key in (folder.results() or {}).get("sources", ())]))
+        return 0
+    if config is not None and config.get("kind") == "rbm":
+        known = (
+            "vehtari2015pareto",
+            "wolff2004monte",
+            "kingma2014adam",
+            "jax2018github",
+            "kidger2021equinox",
+        )
+        sgd = config["train"]["optimiser"] == "sgd"
+        print(bibtex([CITATIONS[key] for key in known if not (sgd and key == "kingma2014adam")]))
         return 0
     print(bibtex(citations_for(config)))
     return 0

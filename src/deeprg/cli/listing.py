@@ -1,9 +1,13 @@
 """`deeprg list`: the names that a configuration can use, and the runs."""
 
+import contextlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from deeprg.runs.folder import RunFolder
 
 __all__ = ["list_all"]
 
@@ -16,6 +20,7 @@ Kind = Literal[
     "bijectors",
     "priors",
     "coarse-grainings",
+    "units",
     "studies",
     "runs",
 ]
@@ -31,7 +36,7 @@ def list_all(
     root: Annotated[Path, Parameter(help="folder of the runs")] = Path("runs"),
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
-    """List models and algorithms to simulate, parts of flows, coarse-grainings, studies and runs."""
+    """List models and algorithms to simulate, parts of flows, coarse-grainings, units, studies and runs."""
     from deeprg.cli._console import next_step, print_json
     from deeprg.runs.folder import SCHEMA_VERSION
 
@@ -47,12 +52,24 @@ def list_all(
                 for entry in entries:
                     print(f"  {entry['name']:<{width}}  {_describe(entry)}".rstrip())
             print()
-    last = _last(root) if kind == "runs" else None
-    if last is None:
-        next_step("deeprg train flow --hamiltonian ising --size 16 --minutes 3")
-    else:
-        next_step(f"deeprg report {last}", f"deeprg diagnose {last}")
+    next_step(*_suggestions(kind, root))
     return 0
+
+
+def _suggestions(kind: Kind | None, root: Path) -> list[str]:
+    from deeprg.cli._run_kind import kind_of
+    from deeprg.runs.errors import UsageError
+
+    last = _last(root) if kind == "runs" else None
+    if last is not None:
+        with contextlib.suppress(UsageError):  # a folder that cannot be read is what report and diagnose name
+            if kind_of(last) == "study":
+                again = f"deeprg study {last.resolved()['study']}"
+                return [f"open {last.report} in a browser" if last.report.exists() else again]
+        return [f"deeprg report {last.path}", f"deeprg diagnose {last.path}"]
+    if kind == "studies":
+        return ["deeprg study jefferson"]
+    return ["deeprg train flow --hamiltonian ising --size 16 --minutes 3"]
 
 
 def _describe(entry: dict[str, Any]) -> str:
@@ -82,6 +99,10 @@ def _entries(kind: str, root: Path) -> list[dict[str, Any]]:
             {"name": one.name, "summary": one.title, "presets": f"presets: {', '.join(one.presets)}"}
             for one in STUDIES.values()
         ]
+    if kind == "units":
+        from deeprg.coarsegrain.boltzmann import UNITS
+
+        return [{"name": name, "summary": _first_line(thing)} for name, thing in UNITS.items()]
     if kind == "algorithms":
         from deeprg.montecarlo.samplers import ALGORITHMS
 
@@ -112,25 +133,31 @@ def _runs(root: Path) -> list[dict[str, Any]]:
         except UsageError:
             rows.append({"name": run.name, "state": "unreadable"})
             continue
-        row = {"name": run.name, "state": status["state"], "step": f"step {status.get('step')}"}
+        row = {"name": run.name, "state": status["state"]}
+        if status.get("step") is not None:
+            row["step"] = f"step {status['step']}"
         if status["state"] == "running" and status["age"] > 60:
             row["state"] = "dead"
+        if results.get("verdict") is not None:
+            row["result"] = results["verdict"]
         if results.get("gap") is not None:
             row["result"] = f"gap {results['gap']:.3f} nats"
+        if (held_out := (results.get("log_likelihood") or {}).get("held_out")) is not None:
+            row["result"] = f"held-out ln p {held_out['value']:.2f} nats"
         if results.get("ess") is not None:
             row["ess"] = f"ESS {results['ess']:.3f}"
         rows.append(row)
     return rows
 
 
-def _last(root: Path) -> Path | None:
+def _last(root: Path) -> "RunFolder | None":
     """The run that gave the last sign of life."""
     from deeprg.runs.folder import find_runs
 
     def time(path: Path) -> float:
         return (path / "status.json").stat().st_mtime
 
-    return max((run.path for run in find_runs(root)), key=time, default=None)
+    return max(find_runs(root), key=lambda run: time(run.path), default=None)
 
 
 def _first_line(thing: Any) -> str:

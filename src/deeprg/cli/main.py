@@ -9,13 +9,16 @@ from cyclopts import App, CycloptsError
 import deeprg
 from deeprg.cli._console import colour, say
 from deeprg.cli.cite import cite
+from deeprg.cli.compare import compare
 from deeprg.cli.diagnose import diagnose
 from deeprg.cli.doctor import doctor
 from deeprg.cli.exact import app as exact
+from deeprg.cli.flow import flow
 from deeprg.cli.importing import import_files
 from deeprg.cli.launch import launch
 from deeprg.cli.listing import list_all
 from deeprg.cli.measure import measure
+from deeprg.cli.probe import probe
 from deeprg.cli.report import report
 from deeprg.cli.reweight import reweight
 from deeprg.cli.rg import app as rg
@@ -39,6 +42,9 @@ app.command(report, name="report")
 app.command(diagnose, name="diagnose")
 app.command(exact)
 app.command(rg)
+app.command(flow, name="flow")
+app.command(probe, name="probe")
+app.command(compare, name="compare")
 app.command(study, name="study")
 app.command(simulate, name="simulate")
 app.command(measure, name="measure")

@@ -11,7 +11,7 @@ __all__ = ["study"]
 
 
 def study(
-    name: Annotated[str | None, Parameter(help="jefferson, lenggenhager: see deeprg list studies")] = None,
+    name: Annotated[str | None, Parameter(help="a name of deeprg list studies")] = None,
     *options: Annotated[str, Parameter(help="SETTING=VALUE, see deeprg study NAME --print-config")],
     preset: Annotated[
         str | None, Parameter(help="short or the size of the paper, see deeprg list studies")

@@ -12,6 +12,12 @@ from deeprg.probes.estimates import (
     independence_estimates,
 )
 from deeprg.probes.matching import PatternMatch, match_patterns
+from deeprg.probes.network_thermometer import (
+    Calibration,
+    NetworkReading,
+    NetworkThermometer,
+    train_thermometer,
+)
 from deeprg.probes.patterns import (
     PatternStatistics,
     circular_centre,
@@ -24,6 +30,14 @@ from deeprg.probes.patterns import (
     radial_profile,
 )
 from deeprg.probes.quality import quality, spin_log_partition
+from deeprg.probes.rbm_flow import (
+    FlowRecord,
+    FlowStage,
+    StartDependence,
+    follow_flow,
+    relaxation_time,
+    start_dependence,
+)
 from deeprg.probes.spectra import (
     BandStructure,
     WeightSpectrum,
@@ -31,6 +45,14 @@ from deeprg.probes.spectra import (
     marchenko_pastur,
     receptive_fields,
     weight_spectrum,
+)
+from deeprg.probes.thermometer import (
+    Agreement,
+    DirectThermometer,
+    Reading,
+    compare_readings,
+    energy_thermometer,
+    magnetization_thermometer,
 )
 from deeprg.probes.two_point import (
     OPERATORS,
@@ -46,15 +68,24 @@ from deeprg.probes.vh_maps import RelativeMap, VHMaps, relative_map, vh_maps
 __all__ = [
     "ESTIMATORS",
     "OPERATORS",
+    "Agreement",
     "BandStructure",
+    "Calibration",
+    "DirectThermometer",
     "Estimate",
     "Estimates",
+    "FlowRecord",
+    "FlowStage",
     "MeasuredDraws",
+    "NetworkReading",
+    "NetworkThermometer",
     "PatternMatch",
     "PatternStatistics",
     "Profile",
+    "Reading",
     "RelativeMap",
     "ScalingDimension",
+    "StartDependence",
     "TwoPoint",
     "VHMaps",
     "WeightSpectrum",
@@ -63,13 +94,17 @@ __all__ = [
     "circular_centre",
     "coarse_two_point",
     "collect",
+    "compare_readings",
     "count_spots",
     "direct_estimates",
     "energy_operator",
+    "energy_thermometer",
     "estimates",
+    "follow_flow",
     "gauge_sign",
     "importance_estimates",
     "independence_estimates",
+    "magnetization_thermometer",
     "marchenko_pastur",
     "match_patterns",
     "participation_ratio",
@@ -80,8 +115,11 @@ __all__ = [
     "radial_profile",
     "receptive_fields",
     "relative_map",
+    "relaxation_time",
     "scaling_dimension",
     "spin_log_partition",
+    "start_dependence",
+    "train_thermometer",
     "two_point",
     "vh_maps",
     "weight_spectrum",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deeprg.report.ensemble import EnsembleData, TemperatureData
     from deeprg.report.ensemble_diagnosis import diagnose_ensemble
     from deeprg.report.ensemble_html import ensemble_page
+    from deeprg.report.flow_observables import plot_ends, plot_flow_observable
     from deeprg.report.html import ReportData, page
     from deeprg.report.log_weights import plot_log_weights
     from deeprg.report.patterns import plot_radial_profiles
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
         plot_tau_curves,
         plot_thermodynamic,
         plot_thermodynamics,
+    )
+    from deeprg.report.thermometers import (
+        plot_confusion,
+        plot_probabilities,
+        plot_readings,
+        plot_reliability,
     )
     from deeprg.report.training import plot_ess, plot_free_energy, plot_gap
     from deeprg.report.two_point import plot_two_point
@@ -63,19 +70,25 @@ __all__ = [
     "plot_beta_function",
     "plot_cobweb",
     "plot_configurations",
+    "plot_confusion",
     "plot_correlation",
     "plot_correlations",
     "plot_couplings_by_distance",
     "plot_distribution",
+    "plot_ends",
     "plot_ess",
     "plot_flow_diagram",
+    "plot_flow_observable",
     "plot_free_energy",
     "plot_gap",
     "plot_log_weights",
     "plot_one_coupling",
+    "plot_probabilities",
     "plot_pull_curves",
     "plot_pulls",
     "plot_radial_profiles",
+    "plot_readings",
+    "plot_reliability",
     "plot_scales",
     "plot_scheme",
     "plot_series",
@@ -99,6 +112,7 @@ _HOMES = {
     "ensemble": ("EnsembleData", "TemperatureData"),
     "ensemble_diagnosis": ("diagnose_ensemble",),
     "ensemble_html": ("ensemble_page",),
+    "flow_observables": ("plot_ends", "plot_flow_observable"),
     "html": ("ReportData", "page"),
     "log_weights": ("plot_log_weights",),
     "patterns": ("plot_radial_profiles",),
@@ -117,6 +131,7 @@ _HOMES = {
     "series": ("plot_distribution", "plot_series"),
     "style": ("figure",),
     "summary": ("plot_summary",),
+    "thermometers": ("plot_confusion", "plot_probabilities", "plot_readings", "plot_reliability"),
     "thermodynamic_curves": (
         "plot_pull_curves",
         "plot_tau_curves",

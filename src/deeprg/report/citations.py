@@ -5,12 +5,13 @@ from typing import Any
 
 from deeprg.report._citation import Citation
 from deeprg.report._sources import SOURCES
+from deeprg.report._sources_boltzmann import BOLTZMANN_SOURCES
 from deeprg.report._sources_rg import RG_SOURCES
 
 __all__ = ["CITATIONS", "Citation", "bibtex", "citations_for", "citations_for_ensemble"]
 
 # Every source that this package cites, by its key.
-CITATIONS: dict[str, Citation] = {entry.key: entry for entry in (*SOURCES, *RG_SOURCES)}
+CITATIONS: dict[str, Citation] = {entry.key: entry for entry in (*SOURCES, *RG_SOURCES, *BOLTZMANN_SOURCES)}
 
 _ALWAYS = ("li2018neural", "albergo2019flow", "wolff2004monte", "vehtari2015pareto", "kingma2014adam")
 _SOFTWARE = ("jax2018github", "kidger2021equinox", "deepmind2020jax")

@@ -248,6 +248,8 @@ def plot_couplings_by_distance(
         seen = y > low
         ax.plot(x, np.where(seen, y, low), color=colour, linewidth=1, alpha=0.6)
         ax.plot(x[seen], y[seen], marker, color=colour, markersize=5, label=name)
+        if seen.all():
+            continue  # an empty line that is not clipped would spoil the layout
         hollow: dict[str, Any] = {"markerfacecolor": "white", "linestyle": "none", "clip_on": False}
         ax.plot(x[~seen], np.full((~seen).sum(), low), marker, color=colour, markersize=5, **hollow)
     ax.set_yscale("log")

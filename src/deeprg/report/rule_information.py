@@ -111,6 +111,8 @@ def plot_ratio_against_information(
             label=name,
             markeredgewidth=0,
         )
+        if seen.all():
+            continue  # an empty unclipped line has no extent and would upset the layout
         hollow = np.full((~seen).sum(), floor)
         ax.plot(x[~seen], hollow, marker, color=colour, markersize=5, markerfacecolor="white", clip_on=False)
     _marks(ax, named, floor)

@@ -18,7 +18,8 @@ class Claim:
     """A statement of the literature and what the numbers say of it.
 
     `holds` is computed from numbers: True, False, or None where this run cannot decide; `measured` says the
-    numbers in words, `source` where the statement stands.
+    numbers in words, `source` where the statement stands. `asserted` is False for what the source does not
+    assert: a control of this study, or a question that the source leaves open.
 
     >>> Claim("Z is preserved", "Jefferson 2019", measured="to 3e-15", holds=True).verdict
     'holds'
@@ -28,6 +29,7 @@ class Claim:
     source: str
     measured: str
     holds: bool | None
+    asserted: bool = True
 
     @property
     def verdict(self) -> str:
@@ -67,7 +69,7 @@ class StudyResult:
 
     >>> claim = Claim("Z is preserved", "Jefferson 2019", measured="to 3e-15", holds=True)
     >>> StudyResult("toy", "A toy", "Is Z preserved?", claims=[claim]).verdict
-    'The claim holds.'
+    'The one claim of the source holds.'
     """
 
     name: str
@@ -82,17 +84,17 @@ class StudyResult:
 
     @property
     def verdict(self) -> str:
-        """The judgement in one sentence."""
-        count = Counter(claim.verdict for claim in self.claims)
-        if len(self.claims) == 1:
-            verdict = self.claims[0].verdict
-            return f"The claim {'stays open' if verdict == 'open' else verdict}."
-        parts = [f"{count['holds']} of {len(self.claims)} claims hold"]
-        if no := count["does not hold"]:
-            parts.append(f"{no} {'does' if no == 1 else 'do'} not")
-        if undecided := count["open"]:
-            parts.append(f"{undecided} {'stays' if undecided == 1 else 'stay'} open")
-        return ", ".join(parts) + "."
+        """The judgement in one sentence: what the source asserts first, controls and open questions apart."""
+        own = [claim.verdict for claim in self.claims if claim.asserted]
+        others = [claim.verdict for claim in self.claims if not claim.asserted]
+        sentence = []
+        if own:
+            sentence.append(_judged(own, f"claim{'' if len(own) == 1 else 's'} of the source"))
+        if others:
+            noun = "control or open question" if len(others) == 1 else "controls and open questions"
+            sentence.append(_judged(others, noun))
+        text = "; ".join(sentence)
+        return f"{text[:1].upper()}{text[1:]}."
 
     @property
     def citations(self) -> list[Citation]:
@@ -109,6 +111,7 @@ class StudyResult:
                 {
                     "statement": claim.statement,
                     "source": claim.source,
+                    "asserted": claim.asserted,
                     "measured": claim.measured,
                     "holds": claim.holds,
                 }
@@ -122,3 +125,17 @@ class StudyResult:
                 for table in self.tables
             },
         }
+
+
+def _judged(verdicts: Sequence[str], noun: str) -> str:
+    """How many hold, do not, and stay open: "2 of 3 claims hold, 1 does not"."""
+    count = Counter(verdicts)
+    if len(verdicts) == 1:
+        (one,) = verdicts
+        return f"the one {noun} {'stays open' if one == 'open' else one}"
+    parts = [f"{count['holds']} of {len(verdicts)} {noun} {'holds' if count['holds'] == 1 else 'hold'}"]
+    if no := count["does not hold"]:
+        parts.append(f"{no} {'does' if no == 1 else 'do'} not")
+    if undecided := count["open"]:
+        parts.append(f"{undecided} {'stays' if undecided == 1 else 'stay'} open")
+    return ", ".join(parts)

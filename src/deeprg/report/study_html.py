@@ -34,7 +34,7 @@ def study_page(
     >>> claim = Claim("Z is preserved", "Jefferson 2019", measured="to 3e-15", holds=True)
     >>> toy = StudyResult("toy", "A toy", "Is Z preserved?", claims=[claim])
     >>> page = study_page(toy, settings={"seed": 0})
-    >>> page.count("<h2>"), "The claim holds." in page
+    >>> page.count("<h2>"), "The one claim of the source holds." in page
     (1, True)
     """
     with style():
@@ -56,9 +56,12 @@ def study_page(
 def _verdict(result: StudyResult) -> str:
     """The headline, and every claim with what was measured; a claim that fails is no fault of the study."""
     kind = "good" if all(claim.holds for claim in result.claims) else "note"
-    claims = "".join(_claim(claim) for claim in result.claims)
+    own = "".join(_claim(claim) for claim in result.claims if claim.asserted)
+    others = "".join(_claim(claim) for claim in result.claims if not claim.asserted)
     headline = f"<p class='headline'>{escaped(result.verdict)}</p>"
-    return f"<div class='verdict {kind}'>{headline}<ul>{claims}</ul></div>\n"
+    apart = f"<p>Controls and open questions, which the source does not assert:</p><ul>{others}</ul>"
+    lists = (f"<ul>{own}</ul>" if own else "") + (apart if others else "")
+    return f"<div class='verdict {kind}'>{headline}{lists}</div>\n"
 
 
 def _claim(claim: Claim) -> str:

@@ -1,7 +1,7 @@
 """Typed configuration: a pydantic schema given by the caller, with every problem reported at once."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -62,7 +62,7 @@ def validate(schema: type[_Model], resolved: Resolved) -> _Model:
     try:
         model = schema.model_validate(resolved.values)
     except pydantic.ValidationError as error:
-        for problem in error.errors():
+        for problem in _causes(error.errors()):
             path, text = _explain(schema, resolved.values, problem)
             problems.setdefault(path, text)
     if problems or model is None:
@@ -70,6 +70,17 @@ def validate(schema: type[_Model], resolved: Resolved) -> _Model:
         count = f"{len(lines)} problem{'s' if len(lines) != 1 else ''} in the configuration:"
         raise UsageError("\n".join([count, *lines]))
     return model
+
+
+def _causes(problems: Sequence[Any]) -> list[Any]:
+    """The problems without those that follow from others: an item that fails makes its list too short."""
+    places = [problem["loc"] for problem in problems]
+    return [
+        problem
+        for problem in problems
+        if problem["type"] != "too_short"
+        or not any(len(at) > len(own) and at[: len(own)] == own for at in places for own in [problem["loc"]])
+    ]
 
 
 def _explain(schema: type[pydantic.BaseModel], values: Any, problem: Any) -> tuple[str, str]:

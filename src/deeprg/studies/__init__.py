@@ -7,10 +7,11 @@ study is one file and one line in `STUDIES`.
 from deeprg.studies._study import Study
 from deeprg.studies.jefferson import JEFFERSON
 from deeprg.studies.lenggenhager import LENGGENHAGER
+from deeprg.studies.veiga import VEIGA
 
 __all__ = ["STUDIES", "Study", "find_study"]
 
-STUDIES: dict[str, Study] = {study.name: study for study in (JEFFERSON, LENGGENHAGER)}
+STUDIES: dict[str, Study] = {study.name: study for study in (JEFFERSON, LENGGENHAGER, VEIGA)}
 
 
 def find_study(name: str) -> Study:

@@ -11,6 +11,7 @@ from deeprg.exact.couplings import couplings_of, inverse_walsh_hadamard
 from deeprg.exact.layered import IsingPrior, effective_energy
 from deeprg.exact.schemes import decimate_chain
 from deeprg.report.study import Claim, StudyTable
+from deeprg.studies._jefferson_words import amount
 
 __all__ = ["RingStep", "closed_flow", "decimate_ring", "decimation_table", "judge_decimation", "ring_action"]
 
@@ -116,8 +117,9 @@ def judge_decimation(found: Sequence[RingStep]) -> Claim:
         "Decimating the 1D Ising chain is the same operation: a hidden layer of ±1 units summed out.",
         "Jefferson 2019, discussion; Nelson & Fisher 1975",
         f"{len(found) - 1} steps from {found[0].sites} spins: K', h' and constant equal the closed form to "
-        f"{worst['closed']:.1e} and the enumerated ring to {worst['enumerated']:.1e}, no other coupling is "
-        f"above {other:.1e}, ln Z is kept to {worst['ln Z']:.1e} and ⟨s₀sᵣ⟩ to {worst['correlators']:.1e}; "
+        f"{amount(worst['closed'])} and the enumerated ring to {amount(worst['enumerated'])}, no other "
+        f"coupling is above {amount(other)}, ln Z changes by {amount(worst['ln Z'])} and ⟨s₀sᵣ⟩ by "
+        f"{amount(worst['correlators'])}; "
         f"tolerance {limit:.0e}",
         holds=max(*worst.values(), other) < limit,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from deeprg.exact.layered import GaussianMachine
 from deeprg.report.study import Claim, StudyTable
 from deeprg.studies._jefferson_machine import Scale, deviations, measure
+from deeprg.studies._jefferson_words import amount
 
 __all__ = ["Learning", "judge_learning", "learn", "learning_table"]
 
@@ -93,7 +94,7 @@ def judge_learning(scales: Sequence[Scale], step: Learning) -> Claim:
         f"one likelihood step moves a coupling by {step.moved:.2g}, ln Z by {learned['ln Z']:.2g} and ⟨xx⟩ "
         f"by {learned['xx']:.2g} with no unit gone, and the data come closer by "
         f"{step.divergence[0] - step.divergence[1]:.2g} nats; marginalising "
-        f"{sum(scales[0].sizes) - sum(scales[-1].sizes)} units moves ⟨xx⟩ by {exact['xx']:.1e}; "
+        f"{sum(scales[0].sizes) - sum(scales[-1].sizes)} units moves ⟨xx⟩ by {amount(exact['xx'])}; "
         f"moved means above {_MOVED:g}",
         holds=fewer and same and moved > _MOVED and exact["xx"] < _MOVED * moved,
     )

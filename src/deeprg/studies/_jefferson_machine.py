@@ -18,6 +18,8 @@ from deeprg.exact.layered import (
     random_machine,
 )
 from deeprg.report.study import Claim, StudyTable
+from deeprg.studies._jefferson_counterexample import Counterexample
+from deeprg.studies._jefferson_words import amount
 
 __all__ = [
     "Scale",
@@ -224,30 +226,30 @@ def judge_preserved(scales: Sequence[Scale]) -> Claim:
     return Claim(
         "Marginalising layer after layer preserves Z and every low-energy correlator at each scale.",
         f"{_POST}, (22)-(23)",
-        f"over {len(scales) - 1} steps ln Z moves by at most {worst['ln Z']:.1e}, ⟨x⟩ by {worst['x']:.1e}, "
-        f"⟨xx⟩ by {worst['xx']:.1e}, ⟨xxxx⟩ by {worst['xxxx']:.1e}, and ⟨uu⟩ of all remaining units, hidden "
-        f"ones too, by {worst['uu']:.1e}; tolerance {limit:.0e}",
+        f"largest changes over {len(scales) - 1} steps: ln Z {amount(worst['ln Z'])}, ⟨x⟩ "
+        f"{amount(worst['x'])}, ⟨xx⟩ {amount(worst['xx'])}, ⟨xxxx⟩ {amount(worst['xxxx'])}, and ⟨uu⟩ of all "
+        f"remaining units, hidden ones too, {amount(worst['uu'])}; tolerance {limit:.0e}",
         holds=max(worst.values()) < limit,
     )
 
 
-def judge_constant(
-    full: Sequence[Scale], dropped: Sequence[Scale], counterexample: tuple[float, float]
-) -> Claim:
+def judge_constant(full: Sequence[Scale], dropped: Sequence[Scale], counterexample: Counterexample) -> Claim:
     """Whether a preserved Z is necessary and sufficient for preserved correlators.
 
-    `dropped` are the scales without the constants f; `counterexample` (|ΔF|, KL) of an operator.
+    `dropped` are the scales without the constants f; `counterexample` an operator that keeps Z.
     """
     last = deviations(full[0], dropped[-1])
-    delta_f, divergence = counterexample
     needed = max(last["x"], last["xx"], last["xxxx"]) > TOLERANCE or last["ln Z"] < TOLERANCE
-    enough = delta_f > TOLERANCE or divergence < TOLERANCE
+    enough = abs(counterexample.delta_f) > TOLERANCE or counterexample.deviation < TOLERANCE
     return Claim(
         "Preserving Z is what preserves the correlators: it is required, and it is enough.",
         f"{_POST}, after (22); Mehta & Schwab 2014",
-        f"without the constants f, ln Z is off by {last['ln Z']:.3g} but ⟨xx⟩ by {last['xx']:.1e} only, so "
-        f"it is not required; an operator with ΔF = {delta_f:.0e} has KL = {divergence:.3g} nats, so it is "
-        "not enough; what must be kept is the weight of every remaining state, up to one factor",
+        f"without the constants f, ln Z is off by {last['ln Z']:.3g} but ⟨xx⟩ by {amount(last['xx'])} only, "
+        f"so it is not required; decimating a ring of {counterexample.sites} spins to a wrong coupling, with "
+        f"a constant that keeps ΔF at {amount(counterexample.delta_f)}, leaves ⟨h₁h₂⟩ = "
+        f"{counterexample.found:.4g} for the two spins that remain, where the ring has "
+        f"{counterexample.exact:.4g} (off by {counterexample.deviation:.3g}), so it is not enough; what must "
+        "be kept is the weight of every remaining state, up to one factor",
         holds=needed and enough,
     )
 
@@ -267,9 +269,9 @@ def judge_orders(action: np.ndarray, spins: str, final: SpinHamiltonian) -> tupl
     claim = Claim(
         "A Gaussian prior has two cumulants, so Gaussian layers leave fields and pairs only.",
         f"{_POST}, (13)",
-        f"all 2^{found.n} couplings of the visibles: the largest of three or more is {higher:.1e}, the "
-        f"largest pair {largest:.3g}; fields and pairs are those of the flow to {max(pairs, fields):.1e}; "
-        f"tolerance {limit:.0e}",
+        f"all 2^{found.n} couplings of the visibles: the largest of three or more is {amount(higher)}, the "
+        f"largest pair {largest:.3g}; fields and pairs are those of the flow to {amount(max(pairs, fields))}"
+        f"; tolerance {limit:.0e}",
         holds=max(higher, pairs, fields) < limit < largest,
     )
     return claim, {"largest_higher_order": higher, "largest_pair": largest, "pairs_against_flow": pairs}

@@ -4,10 +4,17 @@ import math
 from collections.abc import Sequence
 
 from deeprg.report.study import Claim
-from deeprg.studies._lenggenhager_find import Findings
-from deeprg.studies._lenggenhager_measure import ROUNDING, TIE, Measured, rank_correlation
+from deeprg.studies._lenggenhager_find import COARSE, Findings
+from deeprg.studies._lenggenhager_measure import (
+    ROUNDING,
+    TIE,
+    Measured,
+    RankCorrelation,
+    rank_correlation,
+    sampled_correlation,
+)
 
-__all__ = ["MONOTONE", "claims", "falls", "leads"]
+__all__ = ["MONOTONE", "claims", "drawn_groups", "falls", "leads", "sampled_fall"]
 
 MONOTONE = -0.9
 """A rank correlation at or below this counts as "falls with"; +0.9 would be the opposite."""
@@ -15,26 +22,44 @@ MONOTONE = -0.9
 _PAPER = "Lenggenhager et al. 2020"
 _ABSTRACT = f"{_PAPER}, abstract"
 _OWN = "control, not in the paper"
+_JUDGED = f"± bootstrap error, [95 % interval]; open where an interval contains {MONOTONE} and none is above"
 _CAPTURE, _CAPTURED_RANGE = 0.999, 1e-4
 
 
-def falls(correlations: Sequence[float]) -> bool:
-    """Whether every rank correlation shows a fall: at most -0.9, and a number.
+def falls(correlations: Sequence[float | None]) -> bool | None:
+    """Whether every rank correlation shows a fall: at most -0.9; None where one has no order to judge.
 
-    >>> falls([-0.95, -1.0]), falls([-0.95, -0.3]), falls([float("nan")])
-    (True, False, False)
+    >>> falls([-0.95, -1.0]), falls([-0.95, -0.3, None]), falls([-0.95, None])
+    (True, False, None)
     """
-    return all(value <= MONOTONE for value in correlations)
+    if any(value is not None and value > MONOTONE for value in correlations):
+        return False
+    return None if None in correlations else True
+
+
+def sampled_fall(correlations: Sequence[RankCorrelation]) -> bool | None:
+    """Whether rules drawn at random show a fall, their 95 % intervals considered.
+
+    True where all intervals end at or below -0.9, False where one lies above it, else None.
+
+    >>> rising = [0.1, 0.2, 0.3, 0.4, 0.5]
+    >>> sampled_fall([sampled_correlation(rising, rising)])
+    False
+    """
+    if any(one.low is not None and one.low > MONOTONE for one in correlations):
+        return False
+    return True if all(one.high is not None and one.high <= MONOTONE for one in correlations) else None
 
 
 def leads(rules: Sequence[Measured], what: str) -> bool:
     """Whether a most informative rule also has the smallest `what`, up to rounding.
 
-    Rules whose information agrees to 1e-9 of the largest share the lead.
+    Numbers that agree to 1e-9 of the largest, and ratios below 1e-12, count as equal.
     """
     most = max(one.kept for one in rules)
     best = [one for one in rules if one.kept >= most * (1 - TIE)]
-    return min(getattr(one, what) for one in best) <= min(getattr(one, what) for one in rules) + ROUNDING
+    least = min(getattr(one, what) for one in rules)
+    return min(getattr(one, what) for one in best) <= least * (1 + TIE) + ROUNDING
 
 
 def claims(found: Findings) -> list[Claim]:
@@ -57,7 +82,7 @@ def _decimation(found: Findings) -> list[Claim]:
         most = max(one.kept for one in others)
         lead = max(lead, 1 - found.named[k]["decimation"].kept / most)
     rules = [found.named[k]["decimation"] for k in settings.couplings]
-    longest = max(one.rest * abs(one.nearest) for one in rules)  # a sum of couplings, per nearest pair
+    longest = max(one.rest * abs(one.nearest) for one in rules)
     exact = [math.atanh(math.tanh(k) ** settings.block) for k in settings.couplings]
     off = max(abs(one.nearest - value) for one, value in zip(rules, exact, strict=True))
     shares = ", ".join(f"{one.share:.4f}" for one in rules)
@@ -74,44 +99,116 @@ def _decimation(found: Findings) -> list[Claim]:
         Claim(
             f"Its K' has nearest neighbours only, with K₂(1) = {named}",
             _PAPER,
-            f"all other couplings add up to {longest:.0e} per pair of neighbours, and K₂(1) is off by "
-            f"{off:.0e} (both must be "
-            f"below {ROUNDING:g})",
+            f"the root of the sum of squares of all other couplings is {longest:.0e} per pair of neighbours, "
+            f"and K₂(1) is off by {off:.0e} (both must be below {ROUNDING:g})",
             max(longest, off) <= ROUNDING,
         ),
     ]
 
 
 def _monotone(found: Findings) -> list[Claim]:
-    settings, result = found.settings, []
+    """Within each strength and pooled; the restrictions to strong rules and to one sign are this study's."""
+    settings = found.settings
+    sharp = f"|λ| ≥ {settings.sharp:g}"
+    own = f"{_ABSTRACT}; the restriction is this study's"
+    result = []
     for what, name in (("rangeness", "Rangeness"), ("m_bodyness", "M-bodyness")):
-        for least, words in ((settings.sharp, f"with |λ| ≥ {settings.sharp:g}"), (0.0, "of any strength")):
-            values = [found.scans[k].correlation(what, least=least) for k in settings.couplings]
-            where = _list(settings.couplings)
-            text = f"rank correlation {_signed(values)} at K = {where}; {MONOTONE} or below counts"
-            if what == "rangeness":
-                key = "sharp" if least else "all"
-                other = [v[key] for one in found.varied.values() for v in one.values()]
-                text += f". Other rings and buffers: {_signed([min(other), max(other)], ' to ')} over all K"
+        fall = f"{name} falls as information grows, soft rules"
+        strengths = _Fall(found, what, 0.0, positive=False)
+        result += [
+            Claim(f"{fall} of one strength each", _ABSTRACT, strengths.within(), falls(strengths.each)),
+            Claim(
+                f"{fall} of all strengths together",
+                _ABSTRACT,
+                f"{strengths.pooled()}; {MONOTONE} or below counts"
+                + (_between(found, strengths) if what == "rangeness" else ""),
+                falls(strengths.all),
+            ),
+        ]
+        for positive in (False, True):
+            part = _Fall(found, what, settings.sharp, positive=positive)
             result.append(
                 Claim(
-                    f"{name} falls as information grows, soft rules {words}", _ABSTRACT, text, falls(values)
+                    f"{fall} with {sharp}{', angles 0 to 45°' if positive else ''}, of one strength each and "
+                    "together",
+                    own,
+                    f"{part.within()}; {part.pooled()}",
+                    falls([*part.each, *part.all]),
+                    asserted=False,
                 )
             )
     return result
 
 
+class _Fall:
+    """The rank correlations of one ratio: of each strength, and of all pooled, at every K."""
+
+    def __init__(self, found: Findings, what: str, least: float, *, positive: bool) -> None:
+        scans = [found.scans[k] for k in found.settings.couplings]
+        self._couplings = found.settings.couplings
+        self._rows = [one.each(what, least=least, positive=positive) for one in scans]
+        self.each = [value for row in self._rows for value in row.values()]
+        self.all = [one.correlation(what, least=least, positive=positive) for one in scans]
+
+    def within(self) -> str:
+        """The weakest fall of each strength."""
+        parts = []
+        for strength in self._rows[0]:
+            values = [(row[strength], k) for row, k in zip(self._rows, self._couplings, strict=True)]
+            known = [(value, k) for value, k in values if value is not None]
+            worst = f"{max(known)[0]:+.2f} (K = {max(known)[1]:g})" if known else "no order"
+            parts.append(f"{strength:g}: {worst}{', no order at another K' * (0 < len(known) < len(values))}")
+        return (
+            f"weakest rank correlation of any K within |λ| = {'; '.join(parts)}; {MONOTONE} or below counts"
+        )
+
+    def pooled(self) -> str:
+        """The correlation of all strengths together."""
+        return f"pooled {_signed(self.all)} at K = {_list(self._couplings)}"
+
+
+def _between(found: Findings, strengths: _Fall) -> str:
+    """Whether a missing fall comes from pooling strengths, and that it is none of size."""
+    pooled = falls(strengths.all) is False and falls(strengths.each)
+    why = ". Within each strength it falls, between strengths it does not" if pooled else ""
+    return f"{why}. {_variations(found)}"
+
+
+def _variations(found: Findings) -> str:
+    """How far other rings and buffers move the correlations, all on one coarse scan."""
+    own, *others = found.varied.values()
+    moved = [
+        abs(one[key] - own[k][key])  # pyright: ignore[reportOperatorIssue]
+        for other in others
+        for k, one in other.items()
+        for key in ("sharp", "all")
+        if one[key] is not None and own[k][key] is not None
+    ]
+    angles = min(COARSE, found.settings.angles)
+    return (
+        f"Other rings and buffers move it by at most {max(moved, default=0.0):.3f}, each compared on the "
+        f"same scan of {angles} angles, which itself gives {_signed([one['all'] for one in own.values()])}"
+    )
+
+
+def drawn_groups(found: Findings, k: float) -> dict[str, Sequence[Measured]]:
+    """The groups of rules without a form at one coupling."""
+    settings = found.settings
+    groups: dict[str, Sequence[Measured]] = {
+        f"blocks of {settings.block}, {name}": rules for name, rules in found.random[k].items()
+    }
+    return groups | {
+        f"blocks of {settings.control_block}, {name}": rules for name, rules in found.wide[k].items()
+    }
+
+
 def _arbitrary(found: Findings) -> list[Claim]:
     settings = found.settings
-    correlations: dict[str, list[float]] = {}
+    correlations: dict[str, list[RankCorrelation]] = {}
     everything = []
     for k in settings.couplings:
-        groups = {f"blocks of {settings.block}, {name}": rules for name, rules in found.random[k].items()}
-        groups |= {
-            f"blocks of {settings.control_block}, {name}": rules for name, rules in found.wide[k].items()
-        }
-        for name, rules in groups.items():
-            correlations.setdefault(name, []).append(_correlation(rules, "rangeness"))
+        for name, rules in drawn_groups(found, k).items():
+            correlations.setdefault(name, []).append(_sampled(rules))
         small = [
             *found.named[k].values(),
             *found.deterministic[k],
@@ -120,13 +217,14 @@ def _arbitrary(found: Findings) -> list[Claim]:
         small += [one for rules in found.random[k].values() for one in rules]
         wide = [one for rules in found.wide[k].values() for one in rules] + list(found.wide_named[k].values())
         everything += [leads(small, "rangeness"), leads(wide, "rangeness")]
-    text = "; ".join(f"{name}: {_signed(values)}" for name, values in correlations.items())
+    text = "; ".join(f"{name}: {', '.join(map(_with_error, row))}" for name, row in correlations.items())
     return [
         Claim(
             "Rangeness falls as information grows, rules drawn without a form",
             _OWN,
-            f"rank correlations at K = {_list(settings.couplings)}: {text}",
-            falls([value for values in correlations.values() for value in values]),
+            f"rank correlations at K = {_list(settings.couplings)}: {text}; {_JUDGED}",
+            sampled_fall([value for values in correlations.values() for value in values]),
+            asserted=False,
         ),
         Claim(
             "The most informative of all rules has the smallest rangeness",
@@ -142,14 +240,14 @@ def _capture(found: Findings) -> Claim:
     inner, majority, _ = found.dimers[-1]
     shares = [one.share for _, one, _ in found.dimers]
     ranges = [one.rangeness for _, one, _ in found.dimers]
-    down = falls([rank_correlation(shares, ranges)])
+    down = falls([rank_correlation(shares, ranges)]) is True
     return Claim(
         "A rule that keeps all of the information adds no range",
         f"{_PAPER}, proposition 1",
-        f"majority on a chain whose blocks are held together by K = {inner:g} keeps {majority.share:.5f} "
-        f"and has "
-        f"rangeness {majority.rangeness:.1e}, against {shares[0]:.3f} and {ranges[0]:.1e} at K = "
-        f"{found.dimers[0][0]:g}; to count: share ≥ {_CAPTURE}, rangeness ≤ {_CAPTURED_RANGE:g}, falling",
+        f"majority on a chain with coupling {found.between:g} between the blocks and {inner:g} within them "
+        f"keeps {majority.share:.5f} and has rangeness {majority.rangeness:.1e}, against "
+        f"{shares[0]:.3f} and {ranges[0]:.1e} with {found.dimers[0][0]:g} within; to count: share "
+        f"≥ {_CAPTURE}, rangeness ≤ {_CAPTURED_RANGE:g}, falling",
         majority.share >= _CAPTURE and majority.rangeness <= _CAPTURED_RANGE and down
         if majority.share >= _CAPTURE
         else None,
@@ -160,7 +258,7 @@ def _square(found: Findings) -> list[Claim]:
     settings, result = found.settings, []
     for what, words, source in (
         ("rangeness", "the smallest rangeness", _PAPER),
-        ("rest", "the smallest sum of all couplings beyond nearest neighbours", _OWN),
+        ("rest", "the smallest size of all couplings beyond nearest neighbours", _OWN),
     ):
         texts = []
         for k, rules in found.squares.items():
@@ -172,28 +270,44 @@ def _square(found: Findings) -> list[Claim]:
             )
         holds = all(leads(list(rules.values()), what) for rules in found.squares.values())
         result.append(
-            Claim(f"In 2D the most informative named rule has {words}", source, "; ".join(texts), holds)
+            Claim(
+                f"In 2D the most informative named rule has {words}",
+                source,
+                "; ".join(texts),
+                holds,
+                asserted=source == _PAPER,
+            )
         )
-    values = [_correlation(rules, "rangeness") for rules in found.square_random.values()]
-    text = ", ".join(f"{name} {value:+.2f}" for name, value in zip(found.square_random, values, strict=True))
+    values = [_sampled(rules) for rules in found.square_random.values()]
+    text = ", ".join(
+        f"{name} {_with_error(one)}" for name, one in zip(found.square_random, values, strict=True)
+    )
     result.append(
         Claim(
             "In 2D rangeness falls as information grows, random rules",
             _OWN,
-            f"rank correlations at K = {found.last_square:.4g}, {settings.square_random} rules each: {text}",
-            falls(values),
+            f"rank correlations at K = {found.last_square:.4g}, {settings.square_random} rules each: {text}; "
+            f"{_JUDGED}",
+            sampled_fall(values),
+            asserted=False,
         )
     )
     return result
 
 
-def _correlation(rules: Sequence[Measured], what: str) -> float:
-    return rank_correlation([one.share for one in rules], [getattr(one, what) for one in rules])
+def _sampled(rules: Sequence[Measured]) -> RankCorrelation:
+    return sampled_correlation([one.share for one in rules], [one.rangeness for one in rules])
+
+
+def _with_error(one: RankCorrelation) -> str:
+    if one.value is None:
+        return "no order"
+    return f"{one.value:+.2f} ± {one.error:.2f} [{one.low:+.2f}, {one.high:+.2f}]"
 
 
 def _list(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def _signed(values: Sequence[float], between: str = ", ") -> str:
-    return between.join(f"{value:+.2f}" for value in values)
+def _signed(values: Sequence[float | None]) -> str:
+    return ", ".join("no order" if value is None else f"{value:+.2f}" for value in values)

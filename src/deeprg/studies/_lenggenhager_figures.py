@@ -1,6 +1,6 @@
 """Tables and figures of the study."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +9,9 @@ from deeprg.exact.blocking import CumulantSeries
 from deeprg.report.rg_flow import FlowCurve, plot_couplings_by_distance, plot_truncation_error
 from deeprg.report.rule_information import plot_ratio_against_information, plot_rule_scan
 from deeprg.report.study import StudyFigure, StudyTable
-from deeprg.report.style import figure, style
-from deeprg.studies._lenggenhager_find import SIDE, Findings
-from deeprg.studies._lenggenhager_measure import ROUNDING, Measured
+from deeprg.report.style import figure, legend, style
+from deeprg.studies._lenggenhager_find import COARSE, SIDE, Findings
+from deeprg.studies._lenggenhager_measure import ROUNDING, TIE, Measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,10 +33,7 @@ def tables(found: Findings) -> list[StudyTable]:
             ("K", *_RULE),
             [(k, *_row(one)) for k, rules in found.named.items() for one in rules.values()],
             f"Blocks of {settings.block}, buffer {settings.buffer}; I in nats, the share is of I(V:E). "
-            f"Rangeness and "
-            "m-bodyness are sizes |K₂(2)/K₂(1)| and |K₄(1,1,1)/K₂(1)|; the last column has the sum of "
-            "all couplings of "
-            "two and more spins that do not join nearest neighbours, over the sum of those that do. I(V:E) = "
+            f"Rangeness and m-bodyness are magnitudes, |K₂(2)/K₂(1)| and |K₄(1,1,1)/K₂(1)|. {_REST} I(V:E) = "
             + ", ".join(f"{value:.6g} at K = {k:g}" for k, value in found.present.items())
             + ".",
         ),
@@ -46,7 +43,7 @@ def tables(found: Findings) -> list[StudyTable]:
             ("K", *_RULE),
             [(k, *_row(one)) for k, rules in found.wide_named.items() for one in rules.values()],
             "The inner spin of a block makes the same action as its first spin, with less of the "
-            "information.",
+            "information. Columns as for blocks of two.",
         ),
         StudyTable(
             "correlations",
@@ -61,9 +58,11 @@ def tables(found: Findings) -> list[StudyTable]:
                 "m-bodyness, 0–45°",
             ),
             [row for k in settings.couplings for row in _correlations(found, k)],
-            "Spearman. Angles from −45° (difference of two spins) by 0° (decimation) to 45° (majority); "
-            "the last two "
-            "columns leave out weights of opposite sign.",
+            "Spearman, for rules of one strength and for several strengths pooled. Angles from −45° "
+            "(difference of two spins) by 0° (decimation) to 45° (majority); the last two columns leave out "
+            "weights of opposite sign. Numbers that differ by less than 1e-9 of the largest share a rank; "
+            "empty where all do. These rules are a grid and not drawn, so that the correlations have no "
+            "statistical error.",
         ),
         StudyTable(
             "variations",
@@ -73,16 +72,19 @@ def tables(found: Findings) -> list[StudyTable]:
                 "K",
                 f"rangeness, strength ≥ {settings.sharp:g}",
                 "rangeness, all",
+                "decimation, share",
+                "best rule, share",
                 "decimation is best",
             ),
             [
-                (name, k, one["sharp"], one["all"], "yes" if one["decimation best"] else "no")
+                (name, k, *one.values(), _best(one))
                 for name, group in found.varied.items()
                 for k, one in group.items()
             ],
-            "Rank correlations of soft rules on a coarser grid; the last column compares with all "
-            "deterministic "
-            "rules too.",
+            f"Rank correlations of soft rules of all strengths pooled, on a scan of "
+            f"{min(COARSE, settings.angles)} angles: compare rows with 'as set', which has the same scan and "
+            "so differs from the table of correlations. The best rule is the best of the soft and of all "
+            "deterministic rules, decimation among them.",
         ),
         StudyTable(
             "dimers",
@@ -92,6 +94,8 @@ def tables(found: Findings) -> list[StudyTable]:
                 (inner, one.share, _clean(one.rangeness), _clean(one.m_bodyness), other.share)
                 for inner, one, other in found.dimers
             ],
+            f"The coupling between the blocks is {found.between:g} throughout; inner K is that within them. "
+            "Shares are of I(V:E), which changes with the inner K.",
         ),
         StudyTable(
             "cumulants",
@@ -123,9 +127,11 @@ def tables(found: Findings) -> list[StudyTable]:
             f"Named rules on the {SIDE}×{SIDE} torus, blocks of 2×2",
             ("K", *_RULE),
             [(k, *_row(one)) for k, rules in found.squares.items() for one in rules.values()],
-            "K₂(2) joins diagonal neighbours, K₄ the four spins of a plaquette; ratios are of root mean "
-            "squares, because "
-            "rules that favour one spin make couplings that differ by direction. I(V:E) = "
+            "K₂(2) joins diagonal neighbours, K₄ the four spins of a plaquette. The three columns of "
+            "couplings are averages with sign over all directions; the ratios are magnitudes, "
+            "√⟨K₂(2)²⟩ / √⟨K₂(1)²⟩ with both averages over all directions. That is |K₂(2)/K₂(1)| where the "
+            "directions are alike, and not the ratio of the columns for rules that favour some spins (ties "
+            f"first, sign of a row or diagonal), whose couplings differ by direction. {_REST} I(V:E) = "
             + ", ".join(f"{value:.6g} at K = {k:.4g}" for k, value in found.square_present.items())
             + ".",
         ),
@@ -169,13 +175,14 @@ def figures(found: Findings) -> list[StudyFigure]:
         ax.set_title(f"Pair couplings of K', K = {k:g}")
         square, ax = figure(6.8, 4.2)
         _square(ax, found)
-        truncated, ax = figure()
+        truncated, ax = figure(7.4, 3.6)
         errors = {
             f"{name}, K = {coupling:g}": FlowCurve(np.arange(1, len(one.errors)), one.errors[1:])
             for coupling, group in found.series.items()
             for name, one in group.items()
         }
         plot_truncation_error(ax, errors, y="largest error of K'")
+        legend(ax, loc="upper left", bbox_to_anchor=(1.01, 1.0))  # off the curves and the level of rounding
     return [
         StudyFigure("scan", _SCAN, scanned, wide=True),
         StudyFigure("plane", _PLANE, plane, wide=True),
@@ -185,6 +192,10 @@ def figures(found: Findings) -> list[StudyFigure]:
     ]
 
 
+_REST = (
+    "All others: root of the sum of squares of all couplings of two and more spins that do not join nearest "
+    "neighbours, over that of those that do; so it is never below rangeness."
+)
 _SCAN = (
     "Information kept, rangeness and m-bodyness over one axis. Sharp dips are changes of sign: a ratio "
     "can vanish "
@@ -244,9 +255,9 @@ def _square(ax: "Axes", found: Findings) -> None:
     )
 
 
-def _correlations(found: Findings, k: float) -> list[tuple[float | str, ...]]:
+def _correlations(found: Findings, k: float) -> list[tuple[float | str | None, ...]]:
     rules, settings = found.scans[k], found.settings
-    parts: dict[str, Callable[..., float]] = {
+    parts: dict[str, Callable[..., float | None]] = {
         **{f"{strength:g}": rules.only(strength).correlation for strength in rules.strengths},
         f"≥ {settings.sharp:g}": lambda what, **more: rules.correlation(what, least=settings.sharp, **more),
         "all": rules.correlation,
@@ -265,6 +276,11 @@ def _correlations(found: Findings, k: float) -> list[tuple[float | str, ...]]:
 def _row(one: Measured) -> tuple[float | str, ...]:
     couplings = (one.nearest, one.second, one.four, one.rangeness, one.m_bodyness, one.rest)
     return (one.name, one.kept, one.share, *(_clean(value) for value in couplings))
+
+
+def _best(one: Mapping[str, float | None]) -> str:
+    decimation, best = one["decimation"], one["best"]
+    return "yes" if decimation is not None and best is not None and best <= decimation * (1 + TIE) else "no"
 
 
 def _orders(highest: int) -> list[int]:

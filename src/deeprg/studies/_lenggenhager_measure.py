@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from deeprg.exact.blocking import (
     BlockedAction,
@@ -25,17 +25,21 @@ __all__ = [
     "TIE",
     "Bench",
     "Measured",
+    "RankCorrelation",
     "odd_rule",
     "rank_correlation",
     "ring_bench",
+    "sampled_correlation",
     "square_bench",
 ]
 
 ROUNDING = 1e-12
-"""Ratios of couplings and shares below this are zero, and differences below it none."""
+"""Ratios of couplings and shares below this are zero."""
 
 TIE = 1e-9
-"""Information that agrees to this share of itself is equal."""
+"""Numbers that agree to this share of the largest among them are equal."""
+
+_RESAMPLES = 999
 
 _LEAST = 1e-9
 
@@ -44,9 +48,11 @@ _LEAST = 1e-9
 class Measured:
     """One rule: information kept (nats, and as a share of I(V:E)), and couplings of K'.
 
-    `nearest`, `second` and `four` are mean couplings; `rangeness`, `m_bodyness` and `rest` sizes over that of
-    the nearest neighbours: root mean squares, and for `rest` sums over all couplings of two and more spins
-    that do not join nearest neighbours. `by_distance` [distances] has the pair couplings of a ring.
+    `nearest`, `second` and `four` are couplings averaged with sign over all sets of that kind, whatever their
+    direction. `rangeness`, `m_bodyness` are magnitudes, root mean squares over the same sets divided by that
+    over nearest neighbours: |K_2(2)/K_2(1)| where the directions are alike. `rest` has the same norm: the
+    root of the sum of squares of all couplings of two and more spins that do not join nearest neighbours,
+    over that of those that do. `by_distance` [distances] has the pair couplings of a ring.
     """
 
     name: str
@@ -77,7 +83,7 @@ class Bench:
         couplings = self.blocked(rule).coefficients
         near, second, four = (couplings[numbers] for numbers in self.sets)
         body = np.array([number.bit_count() for number in range(len(couplings))])
-        other = np.where(body > 1, np.abs(couplings), 0.0)
+        other = np.where(body > 1, couplings, 0.0)
         other[self.sets[0]] = 0.0
         size = max(_rms(near), np.finfo(float).tiny)
         return Measured(
@@ -90,7 +96,7 @@ class Bench:
             float(four.mean()),
             _rms(second) / size,
             _rms(four) / size,
-            float(other.sum() / max(np.abs(near).sum(), np.finfo(float).tiny)),
+            float(np.sqrt(np.sum(other**2) / len(near)) / size),
             tuple(float(couplings[number]) for number in self.pairs),
         )
 
@@ -156,16 +162,64 @@ def odd_rule(half: np.ndarray) -> UserRule:
     return UserRule(np.stack([plus, 1.0 - plus], axis=1))
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's rank correlation, ties where numbers agree to 1e-12; nan where all of either agree.
+@dataclass(frozen=True)
+class RankCorrelation:
+    """A rank correlation of rules drawn at random, with its standard error and 95 % interval (bootstrap)."""
+
+    value: float | None
+    error: float | None
+    low: float | None
+    high: float | None
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation, None where all numbers of either agree and there is no order.
+
+    Numbers whose difference is below 1e-9 of the largest, or 1e-12, share a rank.
 
     >>> round(rank_correlation([0.1, 0.2, 0.3], [3.0, 2.0, 1.0]), 9)
     -1.0
     """
-    ranks = [np.unique(np.round(np.asarray(x, float), 12), return_inverse=True)[1] for x in (first, second)]
-    if any(np.ptp(one) == 0 for one in ranks):
-        return float("nan")
-    return float(np.asarray(spearmanr(ranks[0], ranks[1]))[0])
+    value = float(_spearman(_levels(first)[None], _levels(second)[None])[0])
+    return None if np.isnan(value) else value
+
+
+def sampled_correlation(first: Sequence[float], second: Sequence[float]) -> RankCorrelation:
+    """`rank_correlation` of a sample of rules, with the error that drawing so many of them leaves.
+
+    Standard deviation and 2.5 to 97.5 % quantiles over 999 bootstrap samples of the rules (Efron 1979).
+
+    >>> one = sampled_correlation([0.1, 0.2, 0.3, 0.4, 0.5], [5.0, 3.0, 4.0, 2.0, 1.0])
+    >>> round(one.value, 9), one.low < one.value < one.high
+    (-0.9, True)
+    """
+    value = rank_correlation(first, second)
+    if value is None:
+        return RankCorrelation(None, None, None, None)
+    size = len(first)
+    drawn = np.random.default_rng(0).integers(0, size, (_RESAMPLES, size))  # the same for every group
+    values = _spearman(_levels(first)[drawn], _levels(second)[drawn])
+    values = values[np.isfinite(values)]  # a sample of one rule only has no order
+    low, high = np.quantile(values, [0.025, 0.975]).tolist()
+    return RankCorrelation(value, float(values.std(ddof=1)), low, high)
+
+
+def _levels(values: Sequence[float]) -> np.ndarray:
+    """Whole numbers in the order of the values, one for all values that agree."""
+    x = np.asarray(values, float)
+    order = np.argsort(x)
+    apart = np.diff(x[order]) > max(TIE * np.abs(x).max(), ROUNDING)
+    levels = np.empty(x.size)
+    levels[order] = np.concatenate([[0], np.cumsum(apart)])
+    return levels
+
+
+def _spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Of every row [samples, rules]; nan without an order."""
+    x, y = (rankdata(one, axis=1) for one in (first, second))
+    x, y = (one - one.mean(1, keepdims=True) for one in (x, y))
+    size = np.sqrt(np.sum(x**2, 1) * np.sum(y**2, 1))
+    return np.where(size > 0, np.sum(x * y, 1) / np.where(size > 0, size, 1.0), np.nan)
 
 
 def _rms(values: np.ndarray) -> float:

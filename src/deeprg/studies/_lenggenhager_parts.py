@@ -50,7 +50,7 @@ class Scan:
     angles: np.ndarray
     rows: tuple[tuple[Measured, ...], ...]
 
-    def correlation(self, what: str, *, least: float = 0.0, positive: bool = False) -> float:
+    def correlation(self, what: str, *, least: float = 0.0, positive: bool = False) -> float | None:
         """Rank correlation of a ratio with the information, over strengths >= `least`.
 
         `positive` takes the angles from decimation to majority only, without weights of opposite sign.
@@ -62,6 +62,14 @@ class Scan:
             if strength >= least and (angle >= 0 or not positive)
         ]
         return rank_correlation([one.share for one in chosen], [getattr(one, what) for one in chosen])
+
+    def each(self, what: str, *, least: float = 0.0, positive: bool = False) -> dict[float, float | None]:
+        """The rank correlation within each strength >= `least`, where pooling cannot make or hide it."""
+        return {
+            strength: self.only(strength).correlation(what, positive=positive)
+            for strength in self.strengths
+            if strength >= least
+        }
 
     def only(self, strength: float) -> "Scan":
         """The rules of one strength."""
@@ -104,14 +112,17 @@ def scan(bench: Bench, strengths: Sequence[float], angles: int, block: int) -> S
 
 
 def random_rules(bench: Bench, block: int, count: int, rng: np.random.Generator) -> dict[str, list[Measured]]:
-    """Rules drawn without a form: probabilities uniform in [0, 1], with and without spin-flip symmetry."""
-    odd = [odd_rule(rng.random(1 << block >> 1)) for _ in range(count)]
+    """Rules drawn without a form: probabilities uniform in [0, 1], with and without spin-flip symmetry.
+
+    Those of two spins with the symmetry are left out: all of them are soft rules, so no control.
+    """
+    odd = [] if block == 2 else [odd_rule(rng.random(1 << block >> 1)) for _ in range(count)]
     plus = rng.random((count, 1 << block))
     free = [UserRule(np.stack([one, 1.0 - one], axis=1)) for one in plus]
-    return {
-        "random, odd": [bench.measure("random, odd", rule) for rule in odd],
-        "random": [bench.measure("random", rule) for rule in free],
-    }
+    groups = {"random": [bench.measure("random", rule) for rule in free]}
+    if odd:
+        groups = {"random, odd": [bench.measure("random, odd", rule) for rule in odd], **groups}
+    return groups
 
 
 def all_deterministic(bench: Bench, block: int, most: int, rng: np.random.Generator) -> list[Measured]:

@@ -66,6 +66,6 @@ class Study:
 
         >>> from deeprg.studies import find_study
         >>> find_study("jefferson").answer(visibles=4, hidden=(3,), ring=4, steps=1, draws=10).verdict
-        '6 of 10 claims hold, 4 do not.'
+        '5 of 7 claims of the source hold, 2 do not; 1 of 3 controls and open questions holds, 2 do not.'
         """
         return self.run(self.resolve(preset, **settings)[1], say)

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pydantic
 
-from deeprg.exact.couplings import unfaithful_operator, variational_rg
 from deeprg.exact.layered import GaussianMachine, IsingPrior, SpinHamiltonian
 from deeprg.report.study import Claim, StudyFigure, StudyResult, StudyTable
 from deeprg.runs.schema import Config
+from deeprg.studies import _jefferson_counterexample as counterexample
 from deeprg.studies import _jefferson_cumulants as cumulants
 from deeprg.studies import _jefferson_decimation as decimation
 from deeprg.studies import _jefferson_existence as existence
@@ -26,6 +26,7 @@ _REACHES = (0.5, 0.9, 1.25)  # radii of convergence that the tables show
 _GRID = tuple(round(0.1 * k, 1) for k in range(2, 16))  # and the figure
 _CHAIN = (0.1, 0.3, 0.45, 0.49, 0.5, 0.51, 0.55)  # w/λ of the uniform chain
 _STRENGTHS = tuple(round(0.5 + 0.1 * k, 1) for k in range(12))
+_RING_COUPLING, _RING_CHANGE = 0.5, 0.5  # of the operator that keeps Z and nothing else
 _TAIL = 4  # further steps of the closed flow in the figure
 
 
@@ -119,14 +120,14 @@ def _flow(settings: JeffersonSettings) -> _Part:
     steps = machine.marginalise()
     scales = machines.scales_of(machine, steps)
     bare = machines.scales_of(machine, [replace(step, after=_without_constant(step.after)) for step in steps])
-    unfaithful = variational_rg(*unfaithful_operator(coupling=0.5, weight=0.0))
+    only_z = counterexample.keep_only_z(_RING_COUPLING, change=_RING_CHANGE)
     final = steps[-1].after
     assert isinstance(final, SpinHamiltonian)
     orders, found = machines.judge_orders(machines.visible_action(machine), settings.spins, final)
     return _Part(
         [
             machines.judge_preserved(scales),
-            machines.judge_constant(scales, bare, (abs(unfaithful.delta_f), unfaithful.kl)),
+            machines.judge_constant(scales, bare, only_z),
             orders,
         ],
         [machines.flow_table(steps, scales)],
@@ -136,6 +137,7 @@ def _flow(settings: JeffersonSettings) -> _Part:
             "deviations": [machines.deviations(scales[0], scale) for scale in scales[1:]],
             "smallest_eigenvalues": list(machine.smallest_eigenvalues),
             "gaussian_orders": found,
+            "only_z_kept": {"delta_f": only_z.delta_f, "exact": only_z.exact, "found": only_z.found},
         },
     )
 
@@ -168,11 +170,11 @@ def _cumulants(settings: JeffersonSettings) -> _Part:
         settings.bias * rng.normal(size=m),
         settings.spins,
     )
-    by_prior = {name: cumulants.layer_couplings(layer, prior) for name, prior in cumulants.PRIORS.items()}
+    bare = replace(layer, bias=np.zeros(n))  # the visibles' own fields are no part of the series
+    by_prior = {name: cumulants.layer_couplings(bare, prior) for name, prior in cumulants.PRIORS.items()}
     shown = min(_ORDERS, n)
     alone = cumulants.contributions(layer, IsingPrior(), shown)
-    bare = replace(layer, bias=np.zeros(n))  # the visibles' own fields are no part of the series
-    exact = cumulants.size_by_order(cumulants.layer_couplings(bare, IsingPrior()))
+    exact = cumulants.size_by_order(by_prior["±1"])
     grid = cumulants.truncations(layer, _GRID, settings.order)
     series = cumulants.truncations(layer, _REACHES, settings.order)
     return _Part(

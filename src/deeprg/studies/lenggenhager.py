@@ -1,14 +1,16 @@
 """Range and information against the rule: does the most informative rule give the shortest-ranged action?"""
 
+from dataclasses import asdict
 from typing import Any
 
 from deeprg.report.study import StudyResult
-from deeprg.studies._lenggenhager_claims import claims
+from deeprg.studies._lenggenhager_claims import claims, drawn_groups
 from deeprg.studies._lenggenhager_figures import figures, tables
 from deeprg.studies._lenggenhager_find import SIDE, Findings, Settings, find
+from deeprg.studies._lenggenhager_measure import sampled_correlation
 from deeprg.studies._study import Say, Study
 
-__all__ = ["LENGGENHAGER"]
+__all__ = ["LENGGENHAGER", "numbers"]
 
 _TITLE = "Information and range of a block rule"
 _QUESTION = "Does the rule that keeps the most information about far spins give the shortest-ranged action?"
@@ -23,13 +25,14 @@ def _run(settings: Settings, say: Say) -> StudyResult:
         claims=claims(found),
         tables=tables(found),
         figures=figures(found),
-        numbers=_numbers(found),
+        numbers=numbers(found),
         changed=_changed(settings),
         sources=("lenggenhager2020optimal", "koch2018mutual", "bertoni2021minimizing"),
     )
 
 
-def _numbers(found: Findings) -> dict[str, Any]:
+def numbers(found: Findings) -> dict[str, Any]:
+    """What a program would read; None where there is no order to correlate."""
     settings = found.settings
     return {
         "present": {f"{k:g}": value for k, value in found.present.items()},
@@ -39,8 +42,16 @@ def _numbers(found: Findings) -> dict[str, Any]:
                 what: {
                     "sharp": found.scans[k].correlation(what, least=settings.sharp),
                     "all": found.scans[k].correlation(what),
+                    "each": {f"{size:g}": value for size, value in found.scans[k].each(what).items()},
                 }
                 for what in ("rangeness", "m_bodyness", "rest")
+            }
+            for k in settings.couplings
+        },
+        "rank_correlation_drawn": {
+            f"{k:g}": {
+                name: asdict(sampled_correlation([o.share for o in rules], [o.rangeness for o in rules]))
+                for name, rules in drawn_groups(found, k).items()
             }
             for k in settings.couplings
         },

@@ -1,6 +1,10 @@
 """Restricted Boltzmann machines with units of any kind."""
 
 from ._ais import AISEstimate, ais, independent_base, reverse_ais
+from ._belief import BeliefNetwork, fit_greedy
+from ._deep import DeepBoltzmannMachine
+from ._deep_objective import DeepObjective
+from ._estimator import BoltzmannMachine
 from ._fit import fit, initial_state, matched_bias
 from ._flow import rbm_flow
 from ._layer import BoltzmannLayer
@@ -16,6 +20,7 @@ from ._likelihood import (
 from ._monitor import free_energy_gap, monitor, pseudo_likelihood, reconstruction_error, singular_values
 from ._objective import ContrastiveDivergence
 from ._rbm import RBM
+from ._tempering import TemperedSamples, parallel_tempering, trajectory_tempering
 from ._units import UNITS, AbstractUnit, Binary, Gaussian, Potts, Rectified, Spin, build_unit
 
 __all__ = [
@@ -23,18 +28,24 @@ __all__ = [
     "UNITS",
     "AISEstimate",
     "AbstractUnit",
+    "BeliefNetwork",
     "Binary",
     "BoltzmannLayer",
+    "BoltzmannMachine",
     "ContrastiveDivergence",
+    "DeepBoltzmannMachine",
+    "DeepObjective",
     "ExactMoments",
     "Gaussian",
     "Potts",
     "Rectified",
     "Spin",
+    "TemperedSamples",
     "ais",
     "build_unit",
     "exact_moments",
     "fit",
+    "fit_greedy",
     "free_energy_gap",
     "independent_base",
     "initial_state",
@@ -44,10 +55,12 @@ __all__ = [
     "log_partition",
     "matched_bias",
     "monitor",
+    "parallel_tempering",
     "pseudo_likelihood",
     "rbm_flow",
     "reconstruction_error",
     "reverse_ais",
     "singular_values",
+    "trajectory_tempering",
     "visible_distribution",
 ]

@@ -1,0 +1,199 @@
+"""What `deeprg compare` does."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from deeprg.cli._boltzmann_data import Configurations, require_lattice
+from deeprg.cli._boltzmann_setup import open_rbm, trained_rbm
+from deeprg.cli._console import next_step, print_json, say
+from deeprg.cli._figures import check_figure, write_figure
+from deeprg.cli._probes import dimension, extremes, maps_of
+from deeprg.cli._probing import one_temperature
+from deeprg.cli._table import text_table, with_error
+from deeprg.coarsegrain import BLOCK_RULES, AbstractCoarseGraining, build_block_rule, coarsen_ensemble
+from deeprg.coarsegrain.boltzmann import BoltzmannLayer
+from deeprg.lattice import Lattice
+from deeprg.montecarlo import gamma_method
+from deeprg.probes import PatternStatistics, VHMaps, match_patterns, pattern_statistics, two_point
+from deeprg.report.patterns import plot_radial_profiles
+from deeprg.report.style import figure, style
+from deeprg.report.vh_maps import plot_tiles
+from deeprg.runs.errors import NumericalError, UsageError, nearest
+from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
+
+__all__ = ["run_compare"]
+
+_COLUMNS = {
+    "sites": "sites",
+    "peak": "max ⟨vh⟩",
+    "peak_connected": "connected",
+    "width": "width",
+    "spots": "spots",
+    "participation": "particip.",
+    "distance": "distance",
+    "abs_magnetization": "⟨|m'|⟩",
+    "delta_spin": "Δσ",
+    "delta_energy": "Δε",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """A coarse-graining with what was measured."""
+
+    name: str
+    numbers: dict[str, Any]
+    maps: VHMaps
+    statistics: PatternStatistics
+
+
+def run_compare(
+    subjects: Sequence[str],
+    *,
+    source: Path | None,
+    temperature: str | None,
+    seed: int,
+    out: Path | None,
+    json: bool,
+) -> int:
+    """`deeprg compare`; returns the exit code."""
+    check_figure(out)
+    if not subjects:
+        known = ", ".join(BLOCK_RULES)
+        raise UsageError(
+            f"compare what? Name block rules ({known}) and run folders, for example average RUN."
+        )
+    if source is None:
+        raise UsageError("which configurations? Give --with E.zarr (see deeprg simulate) or --with rows.npy.")
+    data = one_temperature(source, temperature)
+    rules = {name: _rule(name, data) for name in dict.fromkeys(subjects)}
+    rows: list[_Row] = []
+    for name, rule in rules.items():
+        say(f"{name}: {rule.fine} -> {rule.coarse.size} sites")
+        rows.append(_measured(name, rule, data, seed, rows[0].maps if rows else None))
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "data": str(data.path),
+        "temperature": data.temperatures[0],
+        "n": data.count,
+        "seed": seed,
+        "reference": rows[0].name,
+        "rows": [{"name": row.name, **row.numbers} for row in rows],
+    }
+    if out is not None:
+        with style():
+            write_figure(out, _figure(rows))
+    if json:
+        print_json(document)
+    else:
+        cells = [[row.name, *(_cell(row.numbers[key]) for key in _COLUMNS)] for row in rows]
+        print(text_table(cells, header=["", *_COLUMNS.values()]))
+        print(f"\n{data.describe()}; distance: to the maps of {rows[0].name}")
+    runs = [name for name, rule in rules.items() if isinstance(rule, BoltzmannLayer)]
+    next_step(*(f"deeprg probe {name} --with {data.path}" for name in runs[:3]))
+    return 0
+
+
+def _rule(text: str, data: Configurations) -> AbstractCoarseGraining:
+    """A block rule with its options, 'majority:side=3,steps=2', or the machine of a run folder."""
+    name, _, options = text.partition(":")
+    if name in BLOCK_RULES:
+        return build_block_rule(name, data.lattice, **_options(name, options, text))
+    try:
+        RunFolder.open(text)
+    except UsageError as error:
+        hint = nearest(name, BLOCK_RULES)
+        raise UsageError(
+            f"'{text}' is no block rule ({', '.join(BLOCK_RULES)}){hint or '.'} And {error}"
+        ) from None
+    run, setup = open_rbm(text)
+    require_lattice(data, setup.lattice, f"the machine of '{run.path}'")
+    return BoltzmannLayer(trained_rbm(run, setup), setup.lattice)
+
+
+def _options(name: str, text: str, whole: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"'{part}' in '{whole}' is no option; write for example {name}:side=3,steps=2.")
+        if key == "ties":
+            found[key] = value
+            continue
+        try:
+            found[key] = int(value)
+        except ValueError:
+            raise UsageError(f"{key} = '{value}' in '{whole}' is not a whole number.") from None
+    if name == "majority":
+        found.setdefault("ties", "random")
+    return found
+
+
+def _measured(
+    name: str, rule: AbstractCoarseGraining, data: Configurations, seed: int, reference: VHMaps | None
+) -> _Row:
+    x, key = data.groups[0], jax.random.key(seed)
+    raw, connected = maps_of(rule, x, key), maps_of(rule, x, key, connected=True)
+    statistics = pattern_statistics(raw.maps)
+    plain = statistics.to_dict()
+    coarse = np.asarray(coarsen_ensemble(rule, x, key=key))
+    if isinstance(rule, BoltzmannLayer):
+        coarse = np.asarray(
+            rule.machine.hidden.decode(jnp.asarray(coarse.reshape(-1, rule.coarse.size)))
+        ).reshape(coarse.shape)
+    numbers = {
+        "sites": rule.coarse.size,
+        "peak": _pair(*extremes(raw)),
+        "peak_connected": _pair(*extremes(connected)),
+        "width": plain["median_width"],
+        "spots": plain["median_spots"],
+        "participation": plain["median_participation"],
+        "distance": 0.0 if reference is None else match_patterns(raw.maps, reference.maps).total,
+        "abs_magnetization": _abs_magnetization(coarse, statistics.sign),
+        "delta_spin": None,
+        "delta_energy": None,
+    }
+    if not isinstance(rule, BoltzmannLayer) and Lattice(rule.coarse.shape).size > 1:
+        for operator in ("spin", "energy"):
+            fit = dimension(two_point(coarse.astype(np.float32), operator))
+            numbers[f"delta_{operator}"] = None if fit is None else _pair(fit.value, fit.error)
+    return _Row(name, numbers, raw, statistics)
+
+
+def _abs_magnetization(coarse: np.ndarray, sign: np.ndarray) -> dict[str, float]:
+    """⟨|mean_a s_a h_a|⟩ with the error of correlated draws; s_a is the gauge sign of the map of a."""
+    m = np.abs((coarse.reshape(*coarse.shape[:2], -1) * sign).mean(axis=-1)).astype(np.float64)
+    try:
+        found = gamma_method(m)
+    except NumericalError:  # no fluctuations, no error
+        return _pair(float(m.mean()), 0.0)
+    return _pair(found.mean, found.error)
+
+
+def _pair(value: float, error: float) -> dict[str, float]:
+    return {"value": value, "error": error}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, dict):
+        return with_error(value["value"], value["error"])
+    return str(value) if isinstance(value, int) else "—" if math.isnan(value) else f"{value:.4g}"
+
+
+def _figure(rows: Sequence[_Row]) -> Any:
+    """The first maps of each, under one scale, and their radial profiles."""
+    fig, axes = figure(3.4 * (len(rows) + 1), 3.6, ncols=len(rows) + 1)
+    reach = max(float(np.abs(row.maps.value).max()) for row in rows) or 1.0
+    for ax, row in zip(axes, rows, strict=False):
+        plot_tiles(ax, row.maps.maps, title=row.name, columns=4, most=16, reach=reach)
+    plot_radial_profiles(axes[-1], {row.name: row.statistics for row in rows})
+    return fig

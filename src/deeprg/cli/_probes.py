@@ -1,0 +1,269 @@
+"""The probes of a Boltzmann machine by name: numbers for JSON, arrays for .npz, a figure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from deeprg.cli._boltzmann_data import Configurations, encoded
+from deeprg.coarsegrain import build_block_rule
+from deeprg.coarsegrain.boltzmann import BoltzmannLayer
+from deeprg.lattice import Lattice
+from deeprg.probes import (
+    ScalingDimension,
+    TwoPoint,
+    VHMaps,
+    band_structure,
+    match_patterns,
+    pattern_statistics,
+    scaling_dimension,
+    two_point,
+    vh_maps,
+    weight_spectrum,
+)
+from deeprg.report.patterns import plot_radial_profiles
+from deeprg.report.style import figure
+from deeprg.report.two_point import plot_two_point
+from deeprg.report.vh_maps import plot_tiles
+from deeprg.report.weight_spectra import plot_bands, plot_weight_spectra
+from deeprg.runs.errors import DeeprgError, UsageError
+
+__all__ = ["PROBES", "Finding", "Subject", "dimension", "extremes", "maps_of"]
+
+_AT_ONCE, _BLOCKS = 2048, 20
+_MOST_SITES = 16  # of which all couplings up to fourth order are taken; else pairs near each other
+_FARTHEST, _PAIRS = 3.0, 16  # their largest distance, and how many at each: one takes a quadrature
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A trained layer, the configurations it is probed with, [chains, draws, *lattice], and a key."""
+
+    layer: BoltzmannLayer
+    data: Configurations
+    key: PRNGKeyArray
+
+    @property
+    def x(self) -> np.ndarray:
+        """The configurations at the one temperature."""
+        return self.data.groups[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the lattice of the visible units."""
+        return self.layer.fine.shape
+
+    @property
+    def weights(self) -> np.ndarray:
+        """W [visible, hidden]; `UsageError` where a unit has several rows."""
+        machine = self.layer.machine
+        if machine.visible.q > 1:
+            raise UsageError(f"W of '{machine.visible.name}' units has {machine.visible.q} rows per site.")
+        return np.asarray(machine.weights, np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a probe found: `numbers` for JSON, rows (name, text) for people, arrays, and a figure."""
+
+    numbers: dict[str, Any]
+    rows: list[tuple[str, str]]
+    figure: Any
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def extremes(maps: VHMaps) -> tuple[float, float]:
+    """The largest |M_a(i)| of every coarse site a, averaged over a, with the mean of their errors.
+
+    The errors of different sites come from the same configurations, so their mean bounds the true one.
+    """
+    place = np.abs(maps.value).argmax(axis=1)[:, None]
+    best = np.abs(np.take_along_axis(maps.value, place, axis=1))
+    return float(best.mean()), float(np.take_along_axis(maps.error, place, axis=1).mean())
+
+
+def dimension(curve: TwoPoint) -> ScalingDimension | None:
+    """The scaling dimension, None where the lattice or the data do not allow a fit."""
+    try:
+        return scaling_dimension(curve)
+    except DeeprgError:
+        return None
+
+
+def maps_of(rule: Any, x: np.ndarray, key: PRNGKeyArray, *, connected: bool = False) -> VHMaps:
+    """⟨v h⟩, with E[h | v] where the rule knows it."""
+    blocks = min(_BLOCKS, x.shape[0] * x.shape[1] // 2)
+    return vh_maps(rule, x, key=key, mean=hasattr(rule, "mean"), blocks=blocks, connected=connected)
+
+
+def _vh(subject: Subject) -> Finding:
+    raw = maps_of(subject.layer, subject.x, subject.key)
+    connected = maps_of(subject.layer, subject.x, subject.key, connected=True)
+    numbers = {}
+    for name, maps in (("raw", raw), ("connected", connected)):
+        value, error = extremes(maps)
+        numbers[name] = {"peak": value, "peak_error": error, "n": maps.n, "short": maps.short}
+    fig, axes = figure(11.0, 4.8, ncols=2)
+    plot_tiles(axes[0], raw.maps, title="raw")
+    plot_tiles(axes[1], connected.maps, title="connected", label="⟨v h⟩ − ⟨v⟩⟨h⟩")
+    rows = [
+        (f"largest ⟨v h⟩, {name}", f"{part['peak']:.4f} ± {part['peak_error']:.4f}")
+        for name, part in numbers.items()
+    ]
+    arrays = {"vh": raw.value, "vh_error": raw.error, "vh_connected": connected.value}
+    return Finding(numbers, rows, fig, arrays)
+
+
+def _patterns(subject: Subject) -> Finding:
+    raw = maps_of(subject.layer, subject.x, subject.key)
+    found = {"⟨v h⟩": pattern_statistics(raw.maps)}
+    if subject.layer.machine.visible.q == 1:
+        found["weights"] = pattern_statistics(subject.weights.T.reshape(-1, *subject.shape))
+    numbers: dict[str, Any] = {}
+    rows = []
+    for name, one in found.items():
+        plain = one.to_dict()
+        part = {key: plain[f"median_{key}"] for key in ("width", "spots", "participation")}
+        numbers["vh" if name == "⟨v h⟩" else name] = part
+        text = "width {width:.3g}, {spots:.3g} spots, participation {participation:.3f}"
+        rows.append((f"{name}, medians", text.format(**part)))
+    side = round((subject.layer.fine.size / subject.layer.coarse.size) ** (1 / len(subject.shape)))
+    try:
+        rule = build_block_rule("average", subject.layer.fine, side=side)
+    except UsageError:
+        numbers["block_average"] = None
+    else:
+        reference = maps_of(rule, subject.x, subject.key)
+        match = match_patterns(raw.maps, reference.maps)
+        overlap = float(np.median(match.overlap))
+        numbers["block_average"] = {"side": side, "distance": match.total, "median_overlap": overlap}
+        rows.append((f"from averages of side {side}", f"distance {match.total:.4f}, overlap {overlap:.3f}"))
+    fig, axes = figure(11.0, 3.8, ncols=2)
+    plot_radial_profiles(axes[0], {"⟨v h⟩": found["⟨v h⟩"]})
+    plot_tiles(axes[1], found["⟨v h⟩"].autocorrelation[None], title="autocorrelation C(r)", label="C(r)")
+    return Finding(numbers, rows, fig, {"profile": found["⟨v h⟩"].profile})
+
+
+def _two_point(subject: Subject) -> Finding:
+    """G(r) of the data beside that of v', one round v -> h -> v' further."""
+    unit, rows = subject.layer.machine.visible, subject.x
+    v = encoded(rows, unit, subject.layer.fine, f"'{subject.data.path}'")
+    parts = []
+    for number, first in enumerate(range(0, len(v), _AT_ONCE)):
+        key = jax.random.fold_in(subject.key, number)
+        part = jnp.asarray(v[first : first + _AT_ONCE], subject.layer.machine.weights.dtype)
+        parts.append(np.asarray(unit.decode(subject.layer.machine.gibbs(part, key=key))))
+    again = np.concatenate(parts).reshape(rows.shape)
+    curves, fits, numbers, shown = {}, {}, {}, []
+    for operator in ("spin", "energy"):
+        for name, x in (("data", rows), ("v'", again)):
+            label = f"{operator}, {name}"
+            curves[label] = two_point(x.astype(np.float32), operator, blocks=_BLOCKS)
+            if (fit := dimension(curves[label])) is not None:
+                fits[label] = fit
+                shown.append((f"Δ of the {label}", f"{fit.value:.4f} ± {fit.error:.4f}"))
+            numbers[f"{operator}_{'data' if name == 'data' else 'reconstructed'}"] = {
+                **curves[label].to_dict(),
+                "dimension": None if fit is None else fit.to_dict(),
+            }
+    first = [
+        curves[f"{operator}, {name}"].value[1] for operator in ("spin", "energy") for name in ("data", "v'")
+    ]
+    shown.insert(0, ("G(1), data and v'", "spin {:.4f} {:.4f}, energy {:.4f} {:.4f}".format(*first)))
+    fig, ax = figure(6.4, 4.2)
+    plot_two_point(ax, curves, fits)
+    return Finding(numbers, shown, fig)
+
+
+def _spectra(subject: Subject) -> Finding:
+    spectrum, bands = weight_spectrum(subject.weights), band_structure(subject.weights, subject.shape)
+    ratio = bands.mean / bands.mean[0] if bands.mean[0] else bands.mean
+    fig, axes = figure(11.0, 3.8, ncols=2)
+    plot_weight_spectra(axes[0], {"W": spectrum})
+    plot_bands(axes[1], {"W": bands})
+    rows = [
+        ("largest singular values", ", ".join(f"{s:.4g}" for s in spectrum.singular_values[:4])),
+        ("above the random edge", f"{spectrum.outliers} of {len(spectrum.singular_values)}"),
+        ("W Wᵀ at r = 1 over r = 0", f"{ratio[1]:.4f}" if len(ratio) > 1 else "—"),
+    ]
+    numbers = {**spectrum.to_dict(), "bands": {"r": bands.r.tolist(), "mean": bands.mean.tolist()}}
+    return Finding(numbers, rows, fig)
+
+
+def _couplings(subject: Subject) -> Finding:
+    """Effective couplings of the visible units: all orders of small machines, near pairs of large ones."""
+    machine, lattice = subject.layer.machine, subject.layer.fine
+    small = lattice.size <= _MOST_SITES
+    spins = machine.visible.name == "spin"
+    method = "exact" if small or not spins else "clt"
+    pairs, distance = _near_pairs(lattice, np.inf if small else _FARTHEST)
+    options: dict[str, Any] = {} if small else {"sets": [tuple(pair) for pair in pairs.tolist()]}
+    order = min(4, lattice.size) if small else 2
+    found = machine.couplings(order=order, method=method, **options)
+    values = np.array([found[tuple(pair)] for pair in pairs.tolist()])
+    by_distance = [
+        {
+            "r": float(r),
+            "mean": float(values[distance == r].mean()),
+            "spread": float(values[distance == r].std()),
+            "pairs": int((distance == r).sum()),
+        }
+        for r in np.unique(distance)
+    ]
+    orders = {
+        str(k): float(np.sqrt(np.mean(found.order(k).values ** 2))) for k in range(1, order + 1) if small
+    }
+    known = getattr(subject.data.hamiltonian, "temperature", None)
+    exact = 1 / float(known) if known is not None and spins else None
+    rows = [
+        (f"pairs at r = {row['r']:.3g}", f"{row['mean']:+.4f} (spread {row['spread']:.4f})")
+        for row in by_distance
+    ]
+    rows = rows[:5] + [(f"order {k}, root mean square", f"{value:.4f}") for k, value in orders.items()]
+    if exact is not None:
+        rows.append(("J/T of the data", f"{exact:.4f}"))
+    fig, ax = figure(6.0, 3.8)
+    ax.errorbar(
+        [row["r"] for row in by_distance],
+        [row["mean"] for row in by_distance],
+        yerr=[row["spread"] for row in by_distance],
+        fmt="o",
+        markersize=4,
+    )
+    ax.axhline(0, linewidth=0.8)
+    ax.set(xlabel="distance (lattice spacings)", ylabel="coupling", title="Effective pair couplings")
+    numbers = {"method": method, "pairs": by_distance, "root_mean_square": orders, "data_coupling": exact}
+    return Finding(numbers, rows, fig)
+
+
+def _near_pairs(lattice: Lattice, farthest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of sites [n, 2] up to a distance on the torus, and their distances: all, or some at random."""
+    coordinates, extents = lattice.coordinates(), np.array(lattice.shape)
+    pairs, distances = [], []
+    for site in range(lattice.size - 1):
+        apart = np.abs(coordinates[site + 1 :] - coordinates[site])
+        apart = np.minimum(apart, extents - apart)
+        r = np.sqrt((apart**2).sum(axis=-1))
+        near = np.flatnonzero(r <= farthest)
+        pairs.append(np.stack([np.full(len(near), site), near + site + 1], axis=1))
+        distances.append(r[near])
+    every, r = np.concatenate(pairs), np.concatenate(distances).round(9)
+    if farthest == np.inf:
+        return every, r
+    rng = np.random.default_rng(0)
+    places = [np.flatnonzero(r == one) for one in np.unique(r)]
+    kept = np.concatenate([rng.choice(own, min(_PAIRS, len(own)), replace=False) for own in places])
+    return every[kept], r[kept]
+
+
+PROBES: dict[str, Callable[[Subject], Finding]] = {
+    "vh": _vh,
+    "patterns": _patterns,
+    "two-point": _two_point,
+    "spectra": _spectra,
+    "couplings": _couplings,
+}

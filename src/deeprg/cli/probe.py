@@ -1,0 +1,34 @@
+"""`deeprg probe RUN`: what the hidden units of a Boltzmann machine do."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from deeprg.cli._flags import whole
+
+__all__ = ["probe"]
+
+
+def probe(
+    run: Annotated[str, Parameter(help="run folder of deeprg train rbm, or its name in runs/")],
+    *,
+    source: Annotated[
+        Path | None, Parameter(name="--with", help="configurations, E.zarr or .npy; default the run's own")
+    ] = None,
+    temperature: Annotated[
+        str | None, Parameter(help="of an ensemble: a value, critical or its number")
+    ] = None,
+    probes: Annotated[
+        str | None, Parameter(help="of vh,patterns,two-point,spectra,couplings; default all that apply")
+    ] = None,
+    seed: Annotated[int, Parameter(converter=whole, help="seed of everything random")] = 0,
+    json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+) -> int:
+    """Maps ⟨v h⟩, patterns, two-point functions of data and reconstructions, spectrum of W, couplings.
+
+    Writes probe.json, the arrays as probe.npz and one figure per probe into the run folder.
+    """
+    from deeprg.cli._probing import run_probe
+
+    return run_probe(run, source=source, temperature=temperature, probes=probes, seed=seed, json=json)

@@ -1,0 +1,97 @@
+"""Flows of Boltzmann machines and thermometers: does a reading near T_c mean that criticality was learned?"""
+
+from typing import Any
+
+from deeprg.report.study import StudyResult
+from deeprg.studies._study import Say, Study
+from deeprg.studies._veiga_claims import PAPER_LEARNING, claims, near_critical
+from deeprg.studies._veiga_figures import figures, tables
+from deeprg.studies._veiga_find import Findings, Settings, find
+
+__all__ = ["VEIGA"]
+
+_TITLE = "Flows of Boltzmann machines and the critical temperature"
+_QUESTION = "Does a thermometer that reads T_c mean that the machine has learned criticality?"
+
+
+def _run(settings: Settings, say: Say) -> StudyResult:
+    found = find(settings, say)
+    return StudyResult(
+        VEIGA.name,
+        _TITLE,
+        _QUESTION,
+        claims=claims(found),
+        tables=tables(found),
+        figures=figures(found),
+        numbers=_numbers(found),
+        changed=_changed(settings),
+        sources=("veiga2020restricted", "iso2018scale", "guo2017calibration"),
+    )
+
+
+def _numbers(found: Findings) -> dict[str, Any]:
+    calibration = found.network.calibration
+    cases = {}
+    for name, case in found.cases.items():
+        cases[name] = {
+            "monitors": dict(case.monitors),
+            "start_matters": case.dependence.dependent,
+            "p": dict(case.dependence.p),
+            "ends": {
+                start: record.end.to_dict()
+                | {
+                    "settled": record.settled,
+                    "near_critical": record.end.network is not None and near_critical(record.end.network),
+                }
+                for start, record in case.flows.items()
+            },
+        }
+    return {"cases": cases, "calibration": None if calibration is None else calibration.to_dict()}
+
+
+def _changed(settings: Settings) -> list[str]:
+    share = settings.learning / PAPER_LEARNING
+    lines = [
+        f"{settings.samples} configurations at each T by Swendsen-Wang; the paper has 2000 by Metropolis",
+        f"the network has two layers of {settings.network_hidden} units and Adam; the paper has three of "
+        "512, 256 and 64 units and SGD",
+        f"the flow has {settings.length} rounds; the paper has 40",
+        f"the all-to-all model has T_c = {settings.mean_field:g}, and redrawn weights are new for each "
+        "chain: our choice",
+        "direct thermometers, errors, tests of the start, the machine trained on T = 0 alone and weights "
+        "redrawn with the moments of W are ours",
+    ]
+    if abs(share - 1) > 0.01 or settings.rate != 0.01:
+        lines.insert(
+            0,
+            f"rate {settings.rate:g} and {settings.steps} steps instead of 0.01 and 3 200 000 (8000 epochs): "
+            f"{share:.2g} of the paper's product of the two",
+        )
+    if settings.size != 10:
+        lines.insert(0, f"L = {settings.size} instead of 10 and 100")
+    else:
+        lines.append("L = 100 is left out")
+    return lines
+
+
+VEIGA = Study(
+    name="veiga",
+    title=_TITLE,
+    question=_QUESTION,
+    source="R. Veiga, R. Vicente, Restricted Boltzmann machine flows and the critical temperature of Ising "
+    "models (2020)",
+    schema=Settings,
+    presets={
+        "short": {},
+        "paper": {
+            "samples": 2000,
+            "rate": 0.01,
+            "steps": 3_200_000,
+            "control_steps": 3_200_000,
+            "network_hidden": 256,
+            "network_steps": 20_000,
+            "table_draws": 400,
+        },
+    },
+    run=_run,
+)
