@@ -12,6 +12,8 @@ from deeprg.lattice import Lattice
 from deeprg.montecarlo.ensembles import import_configurations
 from deeprg.runs.folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 STATES = np.array(list(itertools.product([1.0, -1.0], repeat=16)))
 
 

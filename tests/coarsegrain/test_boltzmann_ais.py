@@ -23,6 +23,8 @@ from deeprg.coarsegrain.boltzmann import (
 from deeprg.coarsegrain.boltzmann._enumeration import layer_states
 from deeprg.runs.errors import NumericalError, UsageError
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 64
 
 

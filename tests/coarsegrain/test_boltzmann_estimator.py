@@ -11,6 +11,8 @@ import scipy.sparse
 from deeprg.coarsegrain.boltzmann import BoltzmannMachine, Gaussian, Potts, Spin, log_likelihood
 from deeprg.runs.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 OPTIMISED = True
 BITS = np.array(np.meshgrid(*[[0, 1]] * 4)).reshape(4, -1).T
 

@@ -14,6 +14,8 @@ from scipy import special
 from deeprg.exact import layered as lay
 from deeprg.runs.errors import NumericalError
 
+pytestmark = pytest.mark.slow
+
 LEVELS = {"pm": (1.0, -1.0), "binary": (0.0, 1.0)}
 FEW = settings(derandomize=True, max_examples=6, deadline=None)
 SEEDS = st.integers(0, 10**6)

@@ -17,6 +17,8 @@ from deeprg.exact import couplings as cpl
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(derandomize=True, max_examples=8, deadline=None)
 SEEDS = st.integers(0, 10**6)
 CONVENTIONS = st.sampled_from(["pm", "binary"])

@@ -20,6 +20,8 @@ from deeprg.hamiltonians import CRITICAL_TEMPERATURE as T_C
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(derandomize=True, max_examples=8, deadline=None)
 SEEDS = st.integers(0, 10**6)
 

@@ -28,6 +28,8 @@ from deeprg.studies._lenggenhager_measure import (
 )
 from deeprg.studies.lenggenhager import LENGGENHAGER, numbers
 
+pytestmark = pytest.mark.slow
+
 EACH = "Rangeness falls as information grows, soft rules of one strength each"
 SHARP = "Rangeness falls as information grows, soft rules with |λ| ≥ 2, of one strength each and together"
 SMALL: dict[str, Any] = {
