@@ -193,9 +193,8 @@ def strangers(tmp_path_factory):
         (("compare", "majority", "--with", "bits.npy"), "spins ±1"),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("run", ["spin"], indirect=True)
 def test_bad_input(cli, run, strangers, arguments, message):
-    if run.name == "binary":
-        pytest.skip("once is enough")
     places = {"RUN": run, **{file.name: file for file in strangers.iterdir()}}
     verb, *rest = arguments
     answer = cli(verb, *(places.get(one, one) for one in rest))

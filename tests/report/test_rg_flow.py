@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose
 from deeprg.exact.schemes import critical_coupling, fixed_point, flow
 from deeprg.report import (
     FlowCurve,
-    figure,
     plot_beta_function,
     plot_cobweb,
     plot_couplings_by_distance,
@@ -22,17 +21,6 @@ from deeprg.runs.errors import UsageError
 GRID = np.linspace(0, 1, 41)
 IMAGES = 0.5 * np.log(np.cosh(4 * GRID))
 STAR = 0.304689
-
-
-@pytest.fixture
-def ax():
-    with style():
-        fig, axes = figure()
-        yield axes
-        assert axes.get_title(loc="left")
-        assert axes.get_xlabel()
-        assert axes.get_ylabel()
-        assert data_uri(fig, "png", dpi=40).startswith("data:image/png;base64,")
 
 
 def texts(axes) -> list[str]:

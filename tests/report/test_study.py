@@ -113,17 +113,6 @@ def test_the_page_has_claims_tables_and_figures():
     assert "http" not in page.partition("Citations")[0].replace("http://www.w3.org", "")
 
 
-@pytest.fixture
-def ax():
-    with style():
-        fig, axes = figure()
-        yield axes
-        assert axes.get_title(loc="left")
-        assert axes.get_xlabel()
-        assert axes.get_ylabel()
-        assert data_uri(fig, "png", dpi=40).startswith("data:image/png;base64,")
-
-
 def lines(axes):
     return {line.get_label(): line for line in axes.get_lines()}
 

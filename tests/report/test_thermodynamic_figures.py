@@ -5,7 +5,6 @@ import pytest
 from numpy.testing import assert_allclose
 
 from deeprg.report import (
-    figure,
     plot_autocorrelation,
     plot_configurations,
     plot_correlations,
@@ -27,17 +26,6 @@ RNG = np.random.default_rng(0)
 T = np.linspace(1.5, 3.5, 9)
 DENSE = np.linspace(1.5, 3.5, 50)
 TC = 2.269185
-
-
-@pytest.fixture
-def ax():
-    with style():
-        fig, axes = figure()
-        yield axes
-        assert axes.get_title(loc="left")
-        assert axes.get_xlabel()
-        assert axes.get_ylabel()
-        assert data_uri(fig, "png", dpi=40).startswith("data:image/png;base64,")
 
 
 def texts(axes) -> list[str]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
@@ -12,7 +11,14 @@ from pydantic import Field
 
 from deeprg.cli._boltzmann_data import Configurations, Split, load_configurations, split
 from deeprg.cli._run_kind import refuse_other
-from deeprg.coarsegrain.boltzmann import RBM, AbstractUnit, ContrastiveDivergence, build_unit, matched_bias
+from deeprg.coarsegrain.boltzmann import (
+    RBM,
+    AbstractUnit,
+    ContrastiveDivergence,
+    build_unit,
+    matched_bias,
+    trainable,
+)
 from deeprg.lattice import Lattice
 from deeprg.runs.config import resolve
 from deeprg.runs.errors import UsageError
@@ -201,12 +207,4 @@ def trained_rbm(run: RunFolder, setup: RBMSetup) -> RBM:
             f"the run '{run.path}' has no checkpoint yet. Wait for it, or continue the run with "
             f"deeprg train rbm --resume {run.path}"
         )
-    return load_model(path, setup.machine, averaged=False, trainable=_trainable(setup.machine))
-
-
-def _trainable(machine: RBM) -> Any:
-    """What `initial_state` trains: without biases the weights only."""
-    trained = jax.tree.map(lambda _: True, machine)
-    if machine.biases:
-        return trained
-    return eqx.tree_at(lambda m: (m.visible_bias, m.hidden_bias), trained, (False, False))
+    return load_model(path, setup.machine, averaged=False, trainable=trainable(setup.machine))

@@ -13,13 +13,13 @@ from deeprg.cli._boltzmann_results import judge_rbm, rbm_table
 from deeprg.cli._boltzmann_setup import RBMSetup, build_rbm, data_of, matched, open_rbm, parse_unit, typed
 from deeprg.cli._console import next_step, print_json, say, warn
 from deeprg.cli._progress import Progress, progress
+from deeprg.cli._run_log import continued, loop_options, report_stop
 from deeprg.coarsegrain.boltzmann import fit, initial_state
 from deeprg.runs.environment import describe_environment
 from deeprg.runs.errors import UsageError
-from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
+from deeprg.runs.folder import RunFolder
 from deeprg.train.checkpoint import Checkpoints
-from deeprg.train.loop import EXIT_CODES, TrainResult
-from deeprg.train.state import TrainState
+from deeprg.train.loop import TrainResult
 from deeprg.train.stop import StopRequest
 
 __all__ = ["RBMRequest", "run_rbm"]
@@ -82,7 +82,7 @@ def run_rbm(request: RBMRequest) -> int:
             folder.write_results(results)
             folder.set_status("done", step=results["steps"])
     if results is None:
-        return _stopped(request, folder, int(result.state.step), reason)
+        return report_stop(folder, int(result.state.step), reason, verb="deeprg train rbm", json=request.json)
     for text in results["warnings"]:
         warn(text)
     if request.json:
@@ -166,17 +166,8 @@ def _train(
     checkpoints = Checkpoints(folder.checkpoints, config=setup.values, every=setup.config.checkpoint_seconds)
     state = initial_state(machine, setup.objective, setup.plan, chains=setup.config.train.chains, key=key)
     if request.resume is not None:
-        state = _resumed(setup, folder, checkpoints, state)
+        state = continued(folder, checkpoints, state, setup.plan)
 
-    def on_event(text: str) -> None:
-        folder.event(text)
-        display.event(text)
-
-    def on_chunk(record: dict[str, Any]) -> None:
-        folder.append_metrics(record)
-        display.record(record)
-
-    limit = request.time_limit
     return fit(
         machine,
         rows.train,
@@ -185,24 +176,9 @@ def _train(
         held_out=rows.held_out,
         state=state,
         key=key,
-        on_chunk=on_chunk,
-        on_event=on_event,
         checkpoints=checkpoints,
-        stop=stop,
-        time_limit=None if limit is None else max(limit - (time.monotonic() - begun) / 60.0, 1e-3),
+        **loop_options(folder, display, stop, request.time_limit, begun),
     )
-
-
-def _resumed(setup: RBMSetup, folder: RunFolder, checkpoints: Checkpoints, state: TrainState) -> TrainState:
-    if checkpoints.last.exists():
-        state, header = checkpoints.load(state)
-        say(f"continuing '{folder.path}' after step {header['step']}")
-    else:
-        say(f"'{folder.path}' has no checkpoint yet: starting at step 0")
-    if setup.plan.depends_on_clock:
-        say("the plan depends on the clock: the numbers will not repeat those of an uninterrupted run")
-    folder.resume(int(state.step))
-    return state
 
 
 def _facts(
@@ -244,13 +220,3 @@ def _describe(setup: RBMSetup) -> str:
 
 def _count(rows: Split) -> int:
     return 0 if rows.held_out is None else len(rows.held_out)
-
-
-def _stopped(request: RBMRequest, folder: RunFolder, step: int, reason: str) -> int:
-    folder.set_status("interrupted", step=step, reason=reason)
-    say(f"stopped ({reason}) after step {step}; everything is saved in {folder.path}")
-    if request.json:
-        document = {"schema_version": SCHEMA_VERSION, "state": "interrupted", "reason": reason}
-        print_json(document | {"steps": step, "run": str(folder.path)})
-    next_step(f"deeprg train rbm --resume {folder.path}")
-    return EXIT_CODES[reason]

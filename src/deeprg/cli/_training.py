@@ -14,6 +14,7 @@ import numpy as np
 
 from deeprg.cli._console import claim_stdout, next_step, print_json, say, warn
 from deeprg.cli._progress import Progress, progress
+from deeprg.cli._run_log import continued, loop_options, report_stop
 from deeprg.cli._settings import Settings, gather
 from deeprg.cli._setup import Setup, build
 from deeprg.cli._table import result_table
@@ -24,11 +25,11 @@ from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.config import config_text, refuse_changes, to_toml
 from deeprg.runs.environment import describe_environment
 from deeprg.runs.errors import NumericalError, UsageError
-from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
+from deeprg.runs.folder import RunFolder
 from deeprg.train.batches import key_batches
 from deeprg.train.checkpoint import Checkpoints, read_header
 from deeprg.train.distributed import agree, is_writer, start
-from deeprg.train.loop import EXIT_CODES, TrainResult, train
+from deeprg.train.loop import TrainResult, train
 from deeprg.train.state import TrainState
 from deeprg.train.stop import StopRequest
 
@@ -141,7 +142,9 @@ def _writer(
         finally:
             agree([0.0])
     if results is None:
-        return _stopped(request, folder, int(result.state.step), reason)
+        return report_stop(
+            folder, int(result.state.step), reason, verb="deeprg train flow", json=request.json
+        )
     document = folder.results() or {}
     for text in results["warnings"]:
         warn(text)
@@ -162,26 +165,13 @@ def _train(
     stop: StopRequest,
     begun: float,
 ) -> TrainResult:
-    def on_event(text: str) -> None:
-        folder.event(text)
-        display.event(text)
-
-    def on_chunk(record: dict[str, Any]) -> None:
-        folder.append_metrics(record)
-        display.record(record)
-
-    limit = request.time_limit
     return train(
         state,
         setup.objective,
         key_batches,
         setup.plan,
         checkpoints=_checkpoints(folder, setup),
-        on_chunk=on_chunk,
-        on_event=on_event,
-        stop=stop,
-        # What was spent on imports and building counts: a batch system counts it too.
-        time_limit=None if limit is None else max(limit - (time.monotonic() - begun) / 60.0, 1e-3),
+        **loop_options(folder, display, stop, request.time_limit, begun),
     )
 
 
@@ -211,14 +201,7 @@ def _checkpoints(folder: RunFolder, setup: Setup) -> Checkpoints:
 def _resume(request: Request, setup: Setup, state: TrainState, folder: RunFolder) -> TrainState:
     checkpoints = _checkpoints(folder, setup)
     changes = _allowed_changes(request, setup, folder)
-    if checkpoints.last.exists():
-        state, header = checkpoints.load(state)
-        say(f"continuing '{folder.path}' after step {header['step']}")
-    else:
-        say(f"'{folder.path}' has no checkpoint yet: starting at step 0")
-    if setup.plan.depends_on_clock:
-        say("the plan depends on the clock: the numbers will not repeat those of an uninterrupted run")
-    folder.resume(int(state.step))
+    state = continued(folder, checkpoints, state, setup.plan)
     for path, (old, new) in changes.items():
         folder.event(f"changed {path}: {old} -> {new}")
     if changes:
@@ -235,16 +218,6 @@ def _allowed_changes(request: Request, setup: Setup, folder: RunFolder) -> dict[
         before = read_header(last)["config"]
     allowed = [name for text in request.allow_change for name in text.split(",") if name]
     return refuse_changes(before, setup.values, allowed=allowed)
-
-
-def _stopped(request: Request, folder: RunFolder, step: int, reason: str) -> int:
-    folder.set_status("interrupted", step=step, reason=reason)
-    say(f"stopped ({reason}) after step {step}; everything is saved in {folder.path}")
-    if request.json:
-        document = {"schema_version": SCHEMA_VERSION, "state": "interrupted", "reason": reason}
-        print_json(document | {"steps": step, "run": str(folder.path)})
-    next_step(f"deeprg train flow --resume {folder.path}")
-    return EXIT_CODES[reason]
 
 
 def measure(

@@ -5,7 +5,7 @@ from ._belief import BeliefNetwork, fit_greedy
 from ._deep import DeepBoltzmannMachine
 from ._deep_objective import DeepObjective
 from ._estimator import BoltzmannMachine
-from ._fit import fit, initial_state, matched_bias
+from ._fit import fit, initial_state, matched_bias, trainable
 from ._flow import rbm_flow
 from ._layer import BoltzmannLayer
 from ._likelihood import (
@@ -61,6 +61,7 @@ __all__ = [
     "reconstruction_error",
     "reverse_ais",
     "singular_values",
+    "trainable",
     "trajectory_tempering",
     "visible_distribution",
 ]

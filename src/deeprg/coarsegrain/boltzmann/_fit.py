@@ -15,7 +15,7 @@ from ._monitor import monitor
 from ._objective import ContrastiveDivergence
 from ._rbm import RBM
 
-__all__ = ["fit", "initial_state", "matched_bias"]
+__all__ = ["fit", "initial_state", "matched_bias", "trainable"]
 
 _MONITORED = 500  # rows that the monitors see
 _EXPLODED = 1e6  # a Gaussian unit this many of its own standard deviations away is no model of anything
@@ -52,10 +52,19 @@ def initial_state(
         raise UsageError(f"chains = {chains} must be at least 1.")
     training, starting = jax.random.split(key)
     carry = objective.chains(machine, chains, key=starting) if objective.persistent else ()
+    return TrainState.create(machine, plan, key=training, trainable=trainable(machine), carry=carry)
+
+
+def trainable(machine: RBM) -> Any:
+    """Which arrays a training moves, as a machine of truth values: all, or without biases the weights only.
+
+    >>> trainable(RBM.create(2, 1, biases=False, key=jax.random.key(0))).visible_bias
+    False
+    """
     trained = jax.tree.map(lambda _: True, machine)
-    if not machine.biases:
-        trained = eqx.tree_at(lambda m: (m.visible_bias, m.hidden_bias), trained, (False, False))
-    return TrainState.create(machine, plan, key=training, trainable=trained, carry=carry)
+    if machine.biases:
+        return trained
+    return eqx.tree_at(lambda m: (m.visible_bias, m.hidden_bias), trained, (False, False))
 
 
 def fit(
