@@ -14,8 +14,6 @@ from deeprg.train.plan import Plan
 
 __all__ = ["TrainState", "build_optimiser"]
 
-_NEVER = 2**31 - 1
-
 
 def build_optimiser(plan: Plan) -> optax.GradientTransformationExtraArgs:
     """The optax chain of a plan up to the learning rate: clip, direction (Adam, momentum), weight decay.
@@ -23,8 +21,9 @@ def build_optimiser(plan: Plan) -> optax.GradientTransformationExtraArgs:
     With "adam" and "sgd" the decay is part of the gradient (an L2 penalty, as in PyTorch); with "adamw" it is
     decoupled and comes after.
 
-    A gradient with a non-finite entry changes neither parameters nor moments and is counted
-    (`optax.apply_if_finite`; the loop, not optax, gives up after too many).
+    `update(grads, state, params, finite=...)`: a step that is not finite changes neither parameters nor
+    moments and is counted, as by `optax.apply_if_finite`; the loop gives up after too many. The caller has
+    the norm of the gradient anyway: so no array is read once more, nor copied for the sake of a branch.
     """
     parts = [] if plan.clip_norm is None else [optax.clip_by_global_norm(plan.clip_norm)]
     if plan.optimiser == "sgd":
@@ -33,8 +32,26 @@ def build_optimiser(plan: Plan) -> optax.GradientTransformationExtraArgs:
         scale = optax.scale_by_adam(b1=plan.b1, b2=plan.b2, eps=plan.eps)
     decay = optax.add_decayed_weights(plan.weight_decay)
     parts += [scale, decay] if plan.optimiser == "adamw" else [decay, scale]
-    chain = optax.apply_if_finite(optax.chain(*parts), max_consecutive_errors=_NEVER)
-    return optax.with_extra_args_support(chain)
+    return _guarded(optax.chain(*parts))
+
+
+def _guarded(chain: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
+    def init(params: PyTree) -> optax.ApplyIfFiniteState:
+        none = jnp.zeros((), jnp.int32)
+        return optax.ApplyIfFiniteState(none, jnp.array(True), none, chain.init(params))
+
+    def update(
+        updates: PyTree, state: Any, params: PyTree = None, **extra: Any
+    ) -> tuple[PyTree, optax.ApplyIfFiniteState]:
+        finite = extra["finite"]
+        moved, inner = chain.update(updates, state.inner_state, params)
+        moved = jax.tree.map(lambda x: jnp.where(finite, x, jnp.zeros_like(x)), moved)
+        inner = jax.tree.map(lambda new, old: jnp.where(finite, new, old), inner, state.inner_state)
+        in_a_row = jnp.where(finite, 0, state.notfinite_count + 1)
+        total = state.total_notfinite + jnp.where(finite, 0, 1)
+        return moved, optax.ApplyIfFiniteState(in_a_row, finite, total, inner)
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 class TrainState(eqx.Module):

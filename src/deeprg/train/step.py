@@ -90,18 +90,20 @@ def update(
     params = state.params
     (loss, (metrics, carry)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
     carry = jax.tree.map(lambda new, old: jnp.where(jnp.isfinite(loss), new, old), carry, state.carry)
-    # A non-finite loss must not pass because its gradient happens to be finite.
-    grads = jax.tree.map(lambda g: jnp.where(jnp.isfinite(loss), g, jnp.full_like(g, jnp.nan)), grads)
     opt_state: Any
     with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counters and precisions
-        direction, opt_state = build_optimiser(plan).update(grads, state.opt_state, params)
         grad_norm = optax.tree.norm(grads)
+        # A non-finite loss must not pass because its gradient happens to be finite.
+        finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+        direction, opt_state = build_optimiser(plan).update(grads, state.opt_state, params, finite=finite)
     params = jax.tree.map(lambda p, d: p - rate.astype(p.dtype) * d, params, direction)
 
     t = state.step.astype(rate.dtype)
     warm = (1 + t) / (10 + t)
     keep = jnp.minimum(plan.ema_decay, warm)
-    ema = jax.tree.map(lambda m, p: p + keep.astype(p.dtype) * (m - p), state.ema, params)
+    ema = params
+    if plan.ema_decay > 0:
+        ema = jax.tree.map(lambda m, p: p + keep.astype(p.dtype) * (m - p), state.ema, params)
     smoothed = _smooth(state.smoothed, loss.astype(state.smoothed.dtype), warm)
     state = TrainState(
         model=eqx.combine(params, state.rest),

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...exact.layered import BernoulliPrior, HiddenPrior, IsingPrior, PottsPrior
+from ...montecarlo.chance import at_odds
 from ...runs.errors import UsageError
 from ._unit import AbstractUnit, refuse
 
@@ -45,8 +46,7 @@ class Spin(AbstractUnit):
 
     def sample(self, field: Float[Array, "*batch n"], *, key: PRNGKeyArray) -> Float[Array, "*batch n"]:
         """+1 with probability (1 + tanh t)/2."""
-        threshold = jax.random.uniform(key, field.shape, field.dtype, -1, 1)
-        return jnp.where(threshold < jnp.tanh(field), jnp.ones_like(field), -jnp.ones_like(field))
+        return jnp.where(at_odds(key, 2 * field), jnp.ones_like(field), -jnp.ones_like(field))
 
     def check(self, x: Any, what: str) -> None:
         """Only -1 and +1."""
@@ -88,8 +88,7 @@ class Binary(AbstractUnit):
 
     def sample(self, field: Float[Array, "*batch n"], *, key: PRNGKeyArray) -> Float[Array, "*batch n"]:
         """1 with probability 1/(1 + e^-t)."""
-        threshold = jax.random.uniform(key, field.shape, field.dtype)
-        return (threshold < jax.nn.sigmoid(field)).astype(field.dtype)
+        return at_odds(key, field).astype(field.dtype)
 
     def check(self, x: Any, what: str) -> None:
         """Only 0 and 1."""

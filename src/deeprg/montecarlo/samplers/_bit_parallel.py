@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from deeprg.hamiltonians import AbstractHamiltonian
+from deeprg.montecarlo.chance import random_words
 from deeprg.montecarlo.samplers._base import AbstractSampler, Draws, Start, State, checked_chains, fixed_shape
 from deeprg.montecarlo.samplers._bits import (
     PERIOD,
@@ -102,7 +103,7 @@ class BitParallelSampler(AbstractSampler):
         count = len(self.hamiltonians)
         words = _pack(jnp.asarray(state["configurations"]), self._groups, len(self.shape))
         key = jax.random.key(np.random.SeedSequence([seed, 4, block % 2**32]).generate_state(1)[0])
-        bits = jax.random.bits(key, (4, count, words[0].size // count), jnp.uint32)
+        bits = random_words(key, (4, count, words[0].size // count))
         carry = (words, tuple(bits))
         digits, signs = jnp.asarray(self._digits), jnp.asarray(self._signs)
         kept = []

@@ -15,8 +15,9 @@ from jaxtyping import Array, PRNGKeyArray
 
 from deeprg.hamiltonians import XY, AbstractHamiltonian, GaussianField, Ising, Phi4, Potts, RandomBondIsing
 from deeprg.hamiltonians._xy import cos_sin
+from deeprg.montecarlo.chance import at_odds, below
 
-__all__ = ["Rule", "below", "rule_for"]
+__all__ = ["Rule", "rule_for"]
 
 # Discrete moves that cost nothing are not always made. If they were, sweeps colour by colour would not be
 # ergodic: where no flip costs anything all spins of a colour flip at once, again and again (in 1D, and in 2D
@@ -42,16 +43,6 @@ class Rule(NamedTuple):
     decode: Callable[[Array], Array] = lambda values: values
 
 
-def below(key: PRNGKeyArray, probability: Array) -> Array:
-    """True with the given probabilities, which 32 random bits resolve to 2^-32; at 1 and above always.
-
-    (A float32 uniform number has 23 bits, too few for the rare moves of a cold system.)
-    """
-    bits = jax.random.bits(key, probability.shape, jnp.uint32)
-    scaled = jnp.minimum(probability, 0.99999994) * np.float32(2**32)
-    return (bits < scaled.astype(jnp.uint32)) | (probability >= 1)
-
-
 def _weighted(around: Array, parameters: dict[str, Any]) -> Array:
     """sum_j J_ij s_j."""
     return jnp.sum(around.astype(jnp.float32) * parameters["couplings"], axis=1)
@@ -68,10 +59,8 @@ def _ising_metropolis(key, own, around, parameters):
 
 
 def _ising_heat_bath(key, own, around, parameters):
-    field = _ising_field(around, parameters)
-    likely = jnp.where(field >= 0, jnp.int8(1), jnp.int8(-1))
-    # the smaller of the two probabilities keeps its digits
-    new = jnp.where(below(key, jax.nn.sigmoid(-2 * jnp.abs(field))), -likely, likely)
+    up = at_odds(key, 2 * _ising_field(around, parameters))
+    new = jnp.where(up, jnp.int8(1), jnp.int8(-1))
     return new, new != own
 
 
