@@ -13,6 +13,7 @@ from deeprg.probes import NetworkReading, Reading, StartDependence
 from deeprg.report.style import data_uri
 from deeprg.runs.errors import UsageError
 from deeprg.studies import _veiga_find as finding
+from deeprg.studies._spins import ising_data, mean_field_data
 from deeprg.studies._veiga_claims import (
     End,
     judge_cause,
@@ -22,7 +23,7 @@ from deeprg.studies._veiga_claims import (
     judge_start,
     near_critical,
 )
-from deeprg.studies._veiga_data import ising_data, mean_field_data, redrawn_flow
+from deeprg.studies._veiga_redrawn import redrawn_flow
 from deeprg.studies.veiga import VEIGA
 
 SMALL: dict[str, Any] = {

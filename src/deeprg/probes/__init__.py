@@ -35,6 +35,7 @@ from deeprg.probes.rbm_flow import (
     FlowStage,
     StartDependence,
     follow_flow,
+    follow_machine,
     relaxation_time,
     start_dependence,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "energy_thermometer",
     "estimates",
     "follow_flow",
+    "follow_machine",
     "gauge_sign",
     "importance_estimates",
     "independence_estimates",

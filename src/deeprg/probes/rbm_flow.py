@@ -1,12 +1,16 @@
 """Observables along a flow v -> h -> v' of configurations, and where it ends."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
+from deeprg.coarsegrain.boltzmann import RBM, rbm_flow
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
 from deeprg.montecarlo import thermodynamics, two_sample_test
@@ -21,6 +25,7 @@ __all__ = [
     "FlowStage",
     "StartDependence",
     "follow_flow",
+    "follow_machine",
     "relaxation_time",
     "start_dependence",
 ]
@@ -161,6 +166,52 @@ def follow_flow(
     if not measured:
         raise UsageError("the flow has no stage; yield at least (0, the start).")
     return FlowRecord(start, tuple(measured), series)
+
+
+def follow_machine(
+    machine: RBM,
+    starts: Mapping[str, Any],
+    lattice: Lattice,
+    *,
+    length: int,
+    every: int = 1,
+    thermometers: Mapping[str, DirectThermometer] | None = None,
+    network: NetworkThermometer | None = None,
+    key: PRNGKeyArray,
+) -> dict[str, FlowRecord]:
+    """The flow v -> h -> v' of a machine of spin or binary units from several starts, each followed.
+
+    `starts` has spins ±1 [n, *shape] by name; binary units get and give bits. The rest as in
+    `deeprg.coarsegrain.boltzmann.rbm_flow` and `follow_flow`, with their errors; `UsageError` also for other
+    visible units, and for a lattice that the machine does not fill.
+
+    >>> machine = RBM.create(16, 4, visible_unit="binary", scale=0.0, key=jax.random.key(0))
+    >>> up = np.ones((50, 4, 4))
+    >>> found = follow_machine(machine, {"up": up}, Lattice((4, 4)), length=2, key=jax.random.key(1))
+    >>> [stage.rounds for stage in found["up"].stages], found["up"].stages[0].observables["up"].value
+    ([0, 1, 2], 1.0)
+    """
+    if machine.visible.name not in ("spin", "binary"):
+        raise UsageError(
+            f"the machine has '{machine.visible.name}' visible units; |m| and the energy are followed for "
+            "spin and binary units."
+        )
+    if machine.n_visible != lattice.size:
+        raise UsageError(f"the machine has {machine.n_visible} visible units, but {lattice} {lattice.size}.")
+    unit, kind = machine.visible, machine.weights.dtype
+
+    def stages(start: Any, key: PRNGKeyArray) -> Iterator[tuple[int, np.ndarray]]:
+        spins = np.asarray(start).reshape(len(start), -1)
+        unit.check_values(spins, "the start")
+        v = unit.encode(jnp.asarray(spins, kind))
+        for rounds, x in rbm_flow(machine, v, length=length, every=every, key=key):
+            yield rounds, np.asarray(unit.decode(x))
+
+    keys = jax.random.split(key, len(starts))
+    return {
+        name: follow_flow(stages(start, own), lattice, start=name, thermometers=thermometers, network=network)
+        for (name, start), own in zip(starts.items(), keys, strict=True)
+    }
 
 
 def relaxation_time(rounds: np.ndarray, values: np.ndarray, errors: np.ndarray) -> float:

@@ -1,7 +1,8 @@
 """Settings of the study, its machines and controls, and all that it measures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,6 @@ from deeprg.coarsegrain.boltzmann import (
     ContrastiveDivergence,
     fit,
     monitor,
-    rbm_flow,
 )
 from deeprg.lattice import Lattice
 from deeprg.probes import (
@@ -24,12 +24,15 @@ from deeprg.probes import (
     StartDependence,
     energy_thermometer,
     follow_flow,
+    follow_machine,
     magnetization_thermometer,
     start_dependence,
     train_thermometer,
 )
 from deeprg.runs.schema import Config
-from deeprg.studies._veiga_data import ising_data, mean_field_data, ordered, random_spins, redrawn_flow
+from deeprg.studies._progress import told
+from deeprg.studies._spins import ising_data, mean_field_data, ordered, random_spins
+from deeprg.studies._veiga_redrawn import redrawn_flow
 from deeprg.train import Plan
 
 __all__ = ["ALL", "COLD", "EXTREMES", "HOT", "MEAN_FIELD", "Case", "Findings", "Settings", "find"]
@@ -131,6 +134,7 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
         magnetization_thermometer(shape, draws=settings.table_draws, seed=settings.seed),
         energy_thermometer(shape),
     )
+    lattice, direct = Lattice(shape), {"|m|": found.magnetization, "e": found.energy}
     half = count * len(grid) // 2
     sets = {
         ALL: np.concatenate(list(data.values())),
@@ -147,13 +151,18 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
     for name, rows in sets.items():
         steps = settings.steps if name == ALL else settings.control_steps
         say(f"machine: {name}, {len(rows)} configurations, {steps} steps")
-        machine = _train(rows, settings, steps, next(keys))
-        found.cases[name] = _follow(
-            name,
-            {start: _spins(machine, x, settings, next(keys)) for start, x in starts.items()},
-            found,
-            monitor(machine, _some(machine, rows), key=next(keys)),
+        machine = _train(rows, settings, steps, told(say, name), next(keys))
+        records = follow_machine(
+            machine,
+            starts,
+            lattice,
+            length=settings.length,
+            every=settings.every,
+            thermometers=direct,
+            network=found.network,
+            key=next(keys),
         )
+        found.cases[name] = _case(name, records, monitor(machine, _some(machine, rows), key=next(keys)))
         if name == ALL:
             weights = np.asarray(machine.weights, np.float64)
     laws = {
@@ -163,8 +172,9 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
     for words, (mean, deviation) in laws.items():
         name = f"redrawn, {words}"
         say(f"no machine: weights {name}, N({mean:.4g}, {deviation:.4g}²)")
-        flows = {
-            start: redrawn_flow(
+        records = {}
+        for start, x in starts.items():
+            stages = redrawn_flow(
                 x.reshape(len(x), -1),
                 settings.hidden,
                 mean,
@@ -173,13 +183,16 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
                 every=settings.every,
                 rng=rng,
             )
-            for start, x in starts.items()
-        }
-        found.cases[name] = _follow(name, flows, found, {"mean_of_W": mean, "deviation_of_W": deviation})
+            records[start] = follow_flow(
+                stages, lattice, start=start, thermometers=direct, network=found.network
+            )
+        found.cases[name] = _case(name, records, {"mean_of_W": mean, "deviation_of_W": deviation})
     return found
 
 
-def _train(rows: np.ndarray, settings: Settings, steps: int, key: PRNGKeyArray) -> RBM:
+def _train(
+    rows: np.ndarray, settings: Settings, steps: int, options: dict[str, Any], key: PRNGKeyArray
+) -> RBM:
     """CD-1 on {0, 1} units without biases, plain gradient steps of constant size."""
     starting, training = jax.random.split(key)
     machine = RBM.create(
@@ -200,27 +213,10 @@ def _train(rows: np.ndarray, settings: Settings, steps: int, key: PRNGKeyArray) 
         steps_per_call=min(steps, _CALL),
     )
     objective = ContrastiveDivergence(persistent=False)
-    return fit(machine, _bits(rows), plan, objective=objective, key=training).state.model
+    return fit(machine, _bits(rows), plan, objective=objective, key=training, **options).state.model
 
 
-def _spins(
-    machine: RBM, start: np.ndarray, settings: Settings, key: PRNGKeyArray
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The flow of a machine as spins."""
-    v = jnp.asarray(_bits(start), machine.weights.dtype)
-    for rounds, x in rbm_flow(machine, v, length=settings.length, every=settings.every, key=key):
-        yield rounds, np.asarray(machine.visible.decode(x))
-
-
-def _follow(
-    name: str, flows: dict[str, Iterator[tuple[int, np.ndarray]]], found: Findings, monitors: dict[str, float]
-) -> Case:
-    lattice = Lattice((found.settings.size,) * 2)
-    direct = {"|m|": found.magnetization, "e": found.energy}
-    records = {
-        start: follow_flow(flow, lattice, start=start, thermometers=direct, network=found.network)
-        for start, flow in flows.items()
-    }
+def _case(name: str, records: dict[str, FlowRecord], monitors: dict[str, float]) -> Case:
     return Case(name, name == ALL, records, start_dependence(records["T = 0"], records["T = ∞"]), monitors)
 
 

@@ -1,6 +1,4 @@
-"""Training sets with and without criticality, and the flow of a machine that learned nothing."""
-
-from collections.abc import Iterator
+"""Ising configurations and other spins that studies train on: critical, ordered, random, mean field."""
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -9,7 +7,7 @@ from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
 from deeprg.montecarlo.samplers import build_sampler
 
-__all__ = ["ising_data", "mean_field_data", "ordered", "random_spins", "redrawn_flow"]
+__all__ = ["ising_data", "mean_field_data", "ordered", "random_spins"]
 
 _CHAINS = 40
 
@@ -56,33 +54,3 @@ def mean_field_data(
     numbers = rng.choice(sites + 1, size=count, p=np.exp(log_weights - logsumexp(log_weights)))
     places = rng.random((count, sites)).argsort(axis=1)
     return np.where(places < numbers[:, None], 1, -1).reshape(count, size, size).astype(np.int8)
-
-
-def redrawn_flow(
-    start: np.ndarray,
-    hidden: int,
-    mean: float,
-    deviation: float,
-    *,
-    length: int,
-    every: int,
-    rng: np.random.Generator,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The flow of {0, 1} units with weights N(mean, deviation²) drawn anew for each half step and chain.
-
-    `start` holds spins [chains, sites]; yields (rounds, spins) as `rbm_flow` does. With k units on, the field
-    of every unit of the other layer is independently normal with mean k `mean` and variance k `deviation`²,
-    so that no matrix needs to be drawn.
-    """
-
-    def half(x: np.ndarray, units: int) -> np.ndarray:
-        on = x.sum(axis=1, keepdims=True)
-        field = mean * on + deviation * np.sqrt(on) * rng.normal(size=(len(x), units))
-        return (rng.random(field.shape) * (1 + np.exp(-np.clip(field, -60, 60))) < 1).astype(np.float64)
-
-    v = (start + 1) / 2.0
-    yield 0, 2 * v - 1
-    for done in range(1, length + 1):
-        v = half(half(v, hidden), v.shape[1])
-        if done % every == 0:
-            yield done, 2 * v - 1
