@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from deeprg.coarsegrain.boltzmann import RBM, BeliefNetwork, fit_greedy
+from deeprg.coarsegrain.boltzmann import (
+    RBM,
+    BeliefNetwork,
+    build_unit,
+    fit_greedy,
+    log_likelihood,
+    log_partition,
+)
 from deeprg.lattice import Lattice
 from deeprg.runs.errors import UsageError
 from deeprg.train import Plan
@@ -59,6 +66,54 @@ def test_draws_upwards_and_downwards_have_the_laws_of_their_chains():
     assert statistic(down, spins(4), law) < chi2.isf(1e-4, 15)
     averages = np.asarray(made.down(jnp.tile(jnp.asarray(top), (20000, 1)), key=KEY))
     np.testing.assert_allclose(averages.mean(0), law @ spins(4), atol=4 / np.sqrt(20000))
+
+
+def test_the_bound_is_what_enumeration_says_and_lies_below_ln_p():
+    made = network(scale=0.8)
+    lower, top = made.machines
+    v, middle = spins(4), spins(3)
+    q = transition(lower.hidden_field(jnp.asarray(v)), middle)  # [v, h]
+    down = transition(lower.visible_field(jnp.asarray(middle)), v)  # [h, v]
+    weights = np.exp(-np.asarray(top.free_energy(jnp.asarray(middle))))
+    p_top = weights / weights.sum()
+    exact = np.log(p_top @ down)
+    bound = (q * (np.log(down.T) + np.log(p_top) - np.log(q))).sum(1)
+    assert np.all(bound <= exact + 1e-12)
+    assert (exact - bound).max() > 1e-3
+    log_z = log_partition(top)
+    assert log_z == pytest.approx(np.log(weights.sum()), abs=1e-12)
+    many = jnp.tile(jnp.asarray(v), (4000, 1, 1))
+    draws = np.asarray(made.log_bound(many, log_partition=log_z, key=KEY))
+    error = draws.std(0) / np.sqrt(4000)
+    assert np.all(np.abs(draws.mean(0) - bound) < 4.5 * error)
+    # the twin: the entropy of q left out
+    no_entropy = (q * (np.log(down.T) + np.log(p_top))).sum(1)
+    assert np.all(np.abs(draws.mean(0) - no_entropy) > 4.5 * error)
+
+
+def test_the_bound_of_one_machine_is_its_likelihood():
+    machine = network((4, 3)).machines[0]
+    found = BeliefNetwork((machine,)).log_bound(
+        jnp.asarray(spins(4)), log_partition=log_partition(machine), key=KEY
+    )
+    np.testing.assert_allclose(found, log_likelihood(machine, spins(4)), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("visible", "hidden"), [("spin", "binary"), ("binary", "spin"), ("spin", "gaussian")]
+)
+def test_conditionals_and_joint_agree(visible, hidden):
+    """ln p(h|v) + ln p(v) = ln p(v|h) + ln p(h) = -E - ln Z."""
+    rng = np.random.default_rng(1)
+    w, a, b = (jnp.asarray(rng.normal(size=n)) for n in ((4, 2), 4, 2))
+    machine = RBM(w, a, b, build_unit(visible), build_unit(hidden))
+    v = jnp.asarray(rng.choice([-1.0, 1.0] if visible == "spin" else [0.0, 1.0], size=(9, 4)))
+    h = machine.sample_hidden(v, key=KEY)
+    energy = -np.asarray(machine.energy(v, h))
+    np.testing.assert_allclose(machine.hidden_log_prob(h, v) - machine.free_energy(v), energy, atol=1e-12)
+    np.testing.assert_allclose(
+        machine.visible_log_prob(v, h) - machine.hidden_free_energy(h), energy, atol=1e-12
+    )
 
 
 def test_coarse_graining_has_the_same_steps():

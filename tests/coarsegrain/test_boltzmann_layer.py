@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from deeprg.coarsegrain.boltzmann import RBM, BoltzmannLayer, Potts, rbm_flow
+from deeprg.coarsegrain.boltzmann import (
+    RBM,
+    BoltzmannLayer,
+    DeepBoltzmannLayer,
+    DeepBoltzmannMachine,
+    Potts,
+    rbm_flow,
+)
 from deeprg.lattice import Lattice
 from deeprg.runs.errors import UsageError
 
@@ -90,6 +97,59 @@ def test_flow_of_means_is_the_deterministic_map():
         by_hand = jnp.tanh(jnp.tanh(by_hand @ rbm.weights) @ rbm.weights.T)
     (_, _), (_, last) = rbm_flow(rbm, v, length=3, every=3, mean=True, key=KEY)
     np.testing.assert_allclose(last, by_hand, atol=1e-14)
+
+
+def deep(seed=0, scale=0.9):
+    return DeepBoltzmannMachine.create((4, 2, 2), scale=scale, dtype=jnp.float64, key=jax.random.key(seed))
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_layer_of_a_deep_machine_is_drawn_given_the_fine_spins(depth):
+    """p(x_l | x_0) by summing the joint law over the states of both hidden layers."""
+    x = jnp.asarray([[1.0, -1.0], [1.0, 1.0]])
+    pairs = np.array(list(itertools.product([1.0, -1.0], repeat=4)))
+    both = jnp.asarray(pairs[:, :2]), jnp.asarray(pairs[:, 2:])
+    v = jnp.broadcast_to(x.reshape(-1), (16, 4))
+
+    def law(made):
+        weights = np.exp(-np.asarray(made.energy((v, *both))))
+        joint = (weights / weights.sum()).reshape(4, 4)
+        return joint.sum(1 if depth == 1 else 0)
+
+    layer = DeepBoltzmannLayer(deep(), FINE, COARSE, depth=depth)
+    assert layer.coarse == COARSE
+    draws = np.asarray(jax.vmap(lambda key: layer.coarsen(x, key=key))(jax.random.split(KEY, 20000)))
+    states = pairs[::4, :2]
+    counts = np.array([np.sum(np.all(draws.reshape(-1, 2) == h, axis=1)) for h in states])
+
+    def statistic(p):
+        return np.sum((counts - 20000 * p) ** 2 / (20000 * p))
+
+    assert statistic(law(deep())) < chi2.isf(1e-4, 3)
+    assert statistic(law(deep(seed=1))) > chi2.isf(1e-12, 3)
+    # with weak couplings the mean field is the mean
+    weak = deep(scale=0.01)
+    mean = DeepBoltzmannLayer(weak, FINE, COARSE, depth=depth).mean(x)
+    np.testing.assert_allclose(np.asarray(mean).ravel(), law(weak) @ states, atol=1e-5)
+
+
+def test_one_hidden_layer_is_a_boltzmann_layer():
+    made = DeepBoltzmannMachine.create((4, 2), scale=0.7, dtype=jnp.float64, key=KEY)
+    machine = RBM(made.weights[0], *made.biases, *made.units)
+    x = jnp.asarray([[1.0, -1.0], [1.0, 1.0]])
+    found = DeepBoltzmannLayer(made, FINE, COARSE).mean(x)
+    np.testing.assert_allclose(found, BoltzmannLayer(machine, FINE, COARSE).mean(x), atol=1e-13)
+
+
+def test_bad_input_of_deep_layers():
+    with pytest.raises(UsageError, match=r"depth = 3 must be in 1 \.\.\. 2"):
+        DeepBoltzmannLayer(deep(), FINE, COARSE, depth=3)
+    with pytest.raises(UsageError, match="rounds = 0"):
+        DeepBoltzmannLayer(deep(), FINE, COARSE, rounds=0)
+    with pytest.raises(UsageError, match=r"2 units \(layer 2\), but the lattice 2x2 has 4"):
+        DeepBoltzmannLayer(deep(), FINE, FINE, depth=2)
+    with pytest.raises(UsageError, match="holds 0"):
+        DeepBoltzmannLayer(deep(), FINE).check(np.zeros((2, 2)))
 
 
 def test_bad_input():

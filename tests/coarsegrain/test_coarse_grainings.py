@@ -9,8 +9,10 @@ import pytest
 from deeprg.coarsegrain import (
     COARSE_GRAININGS,
     BlockAverage,
+    BoltzmannLayer,
     Composition,
     Decimation,
+    DeepBoltzmannLayer,
     FlowCoarseGraining,
     Majority,
     build_block_rule,
@@ -24,9 +26,10 @@ KEY = jax.random.key(0)
 OPTIONS = {"width": 3, "depth": 1, "terms": 1, "radius": 2.0}
 
 
-def test_every_registered_coarse_graining_is_tested_here():
-    known = {BlockAverage, Decimation, Majority, Composition, FlowCoarseGraining}
-    assert set(COARSE_GRAININGS.values()) == known
+def test_every_registered_coarse_graining_is_tested():
+    here = {BlockAverage, Decimation, Majority, Composition, FlowCoarseGraining}
+    beside = {BoltzmannLayer, DeepBoltzmannLayer}  # test_boltzmann_layer.py
+    assert set(COARSE_GRAININGS.values()) == here | beside
 
 
 @pytest.mark.parametrize(

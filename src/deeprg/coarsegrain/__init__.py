@@ -5,12 +5,15 @@ from ._blocking import BlockAverage, Decimation, Majority, blocked_shape
 from ._composition import BLOCK_RULES, Composition, build_block_rule
 from ._ensemble import CoarsenedBatch, coarsen_batches, coarsen_ensemble, ensemble_size
 from ._flow import FlowCoarseGraining
+from .boltzmann import BoltzmannLayer, DeepBoltzmannLayer
 
 # Every coarse-graining by name; the command line lists it and the tests walk it.
 COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
     **BLOCK_RULES,
     "composition": Composition,
     "flow": FlowCoarseGraining,
+    "boltzmann": BoltzmannLayer,
+    "deep-boltzmann": DeepBoltzmannLayer,
 }
 
 __all__ = [
@@ -18,9 +21,11 @@ __all__ = [
     "COARSE_GRAININGS",
     "AbstractCoarseGraining",
     "BlockAverage",
+    "BoltzmannLayer",
     "CoarsenedBatch",
     "Composition",
     "Decimation",
+    "DeepBoltzmannLayer",
     "FlowCoarseGraining",
     "Majority",
     "blocked_shape",

@@ -3,6 +3,7 @@
 from ._ais import AISEstimate, ais, independent_base, reverse_ais
 from ._belief import BeliefNetwork, fit_greedy
 from ._deep import DeepBoltzmannMachine
+from ._deep_layer import DeepBoltzmannLayer
 from ._deep_objective import DeepObjective
 from ._estimator import BoltzmannMachine
 from ._fit import fit, initial_state, matched_bias, trainable
@@ -20,6 +21,7 @@ from ._likelihood import (
 from ._monitor import free_energy_gap, monitor, pseudo_likelihood, reconstruction_error, singular_values
 from ._objective import ContrastiveDivergence
 from ._rbm import RBM
+from ._running import RunningEstimate, RunningPartition
 from ._tempering import TemperedSamples, parallel_tempering, trajectory_tempering
 from ._units import UNITS, AbstractUnit, Binary, Gaussian, Potts, Rectified, Spin, build_unit
 
@@ -33,12 +35,15 @@ __all__ = [
     "BoltzmannLayer",
     "BoltzmannMachine",
     "ContrastiveDivergence",
+    "DeepBoltzmannLayer",
     "DeepBoltzmannMachine",
     "DeepObjective",
     "ExactMoments",
     "Gaussian",
     "Potts",
     "Rectified",
+    "RunningEstimate",
+    "RunningPartition",
     "Spin",
     "TemperedSamples",
     "ais",

@@ -13,7 +13,7 @@ from ...montecarlo.importance import importance_summary
 from ...runs.errors import UsageError
 from ._rbm import RBM
 
-__all__ = ["AISEstimate", "ais", "independent_base", "reverse_ais"]
+__all__ = ["AISEstimate", "ais", "independent_base", "log_z_of_base", "reverse_ais"]
 
 _FEWEST_EFFECTIVE = 10
 _LARGEST_PARETO = 0.7
@@ -112,7 +112,7 @@ def ais(
         raise UsageError(f"chains = {chains} is out of range; an error needs at least 2, better 100.")
     first, rest = jax.random.split(key)
     v = base.visible.sample(jnp.broadcast_to(base.visible_bias, (chains, len(base.visible_bias))), key=first)
-    return _estimate(_log_z_base(base) + _anneal(rbm, base, steps, v, rest), steps, "forward")
+    return _estimate(log_z_of_base(base) + _anneal(rbm, base, steps, v, rest), steps, "forward")
 
 
 def reverse_ais(
@@ -138,7 +138,7 @@ def reverse_ais(
     if len(v) < 2:
         raise UsageError(f"samples holds {len(v)} configuration; an error needs at least 2, better 100.")
     start = jnp.asarray(v, rbm.weights.dtype)
-    return _estimate(_log_z_base(base) - _anneal(rbm, base, steps[::-1], start, key), steps, "reverse")
+    return _estimate(log_z_of_base(base) - _anneal(rbm, base, steps[::-1], start, key), steps, "reverse")
 
 
 def _anneal(rbm: RBM, base: RBM, steps: np.ndarray, v: Array, key: PRNGKeyArray) -> np.ndarray:
@@ -213,7 +213,8 @@ def _jackknife_error(log_weights: np.ndarray) -> float:
     return float(np.sqrt((n - 1) * np.var(np.log(rest))))
 
 
-def _log_z_base(base: RBM) -> float:
+def log_z_of_base(base: RBM) -> float:
+    """ln Z of independent units, in closed form."""
     with jax.enable_x64(True):
         parts = [
             unit.log_sum(bias.astype(jnp.float64)).sum()

@@ -88,6 +88,29 @@ class BeliefNetwork(eqx.Module):
         rising, falling = jax.random.split(key)
         return self.down(self.up(v, depth=depth, key=rising), depth=depth, key=falling)
 
+    def log_bound(
+        self, v: Float[Array, "*batch v"], *, log_partition: float, key: PRNGKeyArray
+    ) -> Float[Array, "*batch"]:
+        """One draw of a lower bound of ln p(v) from the layers below the top machine; the mean is the bound.
+
+            ⟨ sum_l ln p(x_(l-1) | x_l) - ln q(x_l | x_(l-1)) + ln p_top(x_(L-1)) ⟩_q,  x_0 = v,
+
+        with q the upward draws and p_top = exp(-F)/Z of the top machine, whose ln Z is `log_partition`. With
+        one machine it is ln p(v) itself. Source: R. Salakhutdinov, I. Murray, ICML 2008, section 5.
+
+        >>> network = BeliefNetwork((RBM.create(4, 2, scale=0.0, key=jax.random.key(0)),))
+        >>> v = jnp.ones(4, jnp.float32)
+        >>> round(float(network.log_bound(v, log_partition=6 * float(np.log(2)), key=jax.random.key(1))), 6)
+        -2.772589
+        """
+        *below, top = self.machines
+        total = jnp.zeros(v.shape[:-1], v.dtype)
+        for machine, own in zip(below, jax.random.split(key, len(self.machines)), strict=False):
+            h = machine.sample_hidden(v, key=own)
+            total = total + machine.visible_log_prob(v, h) - machine.hidden_log_prob(h, v)
+            v = h
+        return total - top.free_energy(v) - log_partition
+
     def coarse_graining(self, *lattices: Lattice) -> Composition:
         """The network as steps of renormalization, its layers on these lattices, the visible one first.
 

@@ -14,6 +14,7 @@ from ...train import Plan, RowBatches, TrainResult, TrainState, train
 from ._monitor import monitor
 from ._objective import ContrastiveDivergence
 from ._rbm import RBM
+from ._running import RunningEstimate, RunningPartition
 
 __all__ = ["fit", "initial_state", "matched_bias", "trainable"]
 
@@ -76,6 +77,7 @@ def fit(
     chains: int = 100,
     held_out: ArrayLike | None = None,
     state: TrainState | None = None,
+    running_partition: bool = False,
     key: PRNGKeyArray,
     on_chunk: Callable[[dict[str, Any]], None] | None = None,
     **options: Any,
@@ -83,8 +85,9 @@ def fit(
     """Train `machine` on rows of statistics; `result.state.model` is the trained one.
 
     `data` and `held_out` are checked against the units. `objective` defaults to PCD-1. Every second or two
-    `on_chunk` gets a record with the monitors. `state` continues an earlier training; `options` go to
-    `deeprg.train.train` (checkpoints, stop, time_limit, devices, ...).
+    `on_chunk` gets a record with the monitors; with `running_partition` also log_partition, its error, and
+    the mean log_likelihood of training and held-out rows by `RunningPartition`. `state` continues an earlier
+    training; `options` go to `deeprg.train.train` (checkpoints, stop, time_limit, devices, ...).
 
     Raises:
         UsageError: data that are not in the domain of the visible units, of the wrong width, or empty.
@@ -108,11 +111,28 @@ def fit(
     seen = rows[:_MONITORED].astype(kind)
     unseen = None if others is None else others[:_MONITORED].astype(kind)
 
+    running: RunningPartition | None = None
+
     def watch(state: TrainState) -> dict[str, float]:
+        nonlocal running
         _refuse_runaway(state)
-        return monitor(state.model, seen, unseen, key=jax.random.fold_in(watching, state.step))
+        down, along = jax.random.split(jax.random.fold_in(watching, state.step))
+        numbers = monitor(state.model, seen, unseen, key=down)
+        if running_partition:
+            if running is None:
+                running = RunningPartition(state.model, seen, key=along)
+            numbers |= _likelihoods(state.model, running.update(state.model, key=along), seen, unseen)
+        return numbers
 
     return train(state, objective, RowBatches(rows), plan, monitor=watch, on_chunk=on_chunk, **options)
+
+
+def _likelihoods(machine: RBM, found: RunningEstimate, seen: Array, unseen: Array | None) -> dict[str, float]:
+    parts = {"log_likelihood": seen} | ({} if unseen is None else {"log_likelihood_held_out": unseen})
+    means = {
+        name: -float(machine.free_energy(rows).mean()) - found.log_partition for name, rows in parts.items()
+    }
+    return {"log_partition": found.log_partition, "log_partition_error": found.error} | means
 
 
 def _checked(machine: RBM, data: Any, what: str) -> Array:

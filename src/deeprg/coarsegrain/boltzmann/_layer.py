@@ -1,7 +1,6 @@
 """A trained Boltzmann machine read as a coarse-graining: hidden units as block spins."""
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -61,7 +60,7 @@ class BoltzmannLayer(AbstractCoarseGraining):
         return self.machine.hidden_mean(self._visible(x)).reshape(self.places.shape)
 
     def log_prob(self, coarse: Float[Array, "*coarse"], x: Float[Array, "*fine"]) -> Float[Array, ""]:
-        """ln p(h | v) = h.t - U(h) - sum_j K(t_j), t = b + W^T v.
+        """ln p(h | v), `RBM.hidden_log_prob`.
 
         >>> import jax
         >>> layer = BoltzmannLayer(RBM.create(4, 2, scale=0.0, key=jax.random.key(0)), Lattice((2, 2)))
@@ -69,10 +68,8 @@ class BoltzmannLayer(AbstractCoarseGraining):
         >>> round(float(layer.log_prob(*up)), 6)                                     # 2 ln 1/2
         -1.386294
         """
-        field = self.machine.hidden_field(self._visible(x))
-        h = coarse.reshape(-1).astype(field.dtype)
-        hidden = self.machine.hidden
-        return h @ field - hidden.self_energy(h) - jnp.sum(hidden.log_sum(field))
+        v = self._visible(x)
+        return self.machine.hidden_log_prob(coarse.reshape(-1).astype(v.dtype), v)
 
     def refine(self, coarse: Float[Array, "*coarse"], *, key: PRNGKeyArray) -> Float[Array, "*fine"]:
         """A draw from p(v | h) as a configuration: spins ±1 for {0, 1} units, colours for Potts units."""

@@ -142,6 +142,25 @@ class RBM(eqx.Module):
         """A draw from p(v | h)."""
         return self.visible.sample(self.visible_field(h), key=key)
 
+    def hidden_log_prob(
+        self, h: Float[Array, "*batch h"], v: Float[Array, "*batch v"]
+    ) -> Float[Array, "*batch"]:
+        """ln p(h | v) = h.t - U(h) - sum_j K(t_j), t = b + W^T v, [...].
+
+        >>> machine = RBM.create(4, 2, scale=0.0, key=jax.random.key(0))
+        >>> h, v = jnp.ones(2, jnp.float32), jnp.ones(4, jnp.float32)
+        >>> round(float(machine.hidden_log_prob(h, v)), 6)                          # 2 ln 1/2
+        -1.386294
+        """
+        field, unit = self.hidden_field(v), self.hidden
+        return jnp.sum(h * field, axis=-1) - unit.self_energy(h) - jnp.sum(unit.log_sum(field), axis=-1)
+
+    def visible_log_prob(
+        self, v: Float[Array, "*batch v"], h: Float[Array, "*batch h"]
+    ) -> Float[Array, "*batch"]:
+        """ln p(v | h), [...]."""
+        return self.transposed.hidden_log_prob(v, h)
+
     def gibbs(
         self, v: Float[Array, "*batch v"], *, steps: int = 1, key: PRNGKeyArray
     ) -> Float[Array, "*batch v"]:
