@@ -1,11 +1,12 @@
 """Flows, probes and comparisons of a trained machine on the command line."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 
-from deeprg.cli._boltzmann_setup import open_rbm, trained_rbm
+from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.exact import enumerate_distribution
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
@@ -44,7 +45,7 @@ def run(request, ensemble, cli, tmp_path_factory):
 
 
 def arrays(path):
-    machine = trained_rbm(*open_rbm(path))
+    (machine,) = trained_network(*open_boltzmann(path)).machines
     return [np.asarray(x, np.float64) for x in (machine.weights, machine.visible_bias, machine.hidden_bias)]
 
 
@@ -74,17 +75,17 @@ def law_after(path, rounds):
 def test_flow_against_the_exact_law_after_so_many_rounds(cli, run):
     answer = cli("flow", run, "--start", "cold", "--length", "30", "-n", "2000", "--json")
     assert answer.code == 0, answer.err
-    first, *_, last = answer.json["stages"]
+    assert list(answer.json["starts"]) == ["cold"]
+    first, *_, last = (stage["observables"] for stage in answer.json["starts"]["cold"]["stages"])
     assert (first["abs_magnetization"]["value"], first["energy_per_site"]["value"]) == (1, -2)
-    assert first["fraction_up"]["value"] == 1
-    assert len(answer.json["stages"]) == 31
+    assert first["up"]["value"] == 1
     p = law_after(run, 30)
     m, grid = STATES.mean(axis=1), STATES.reshape(-1, 4, 4)
     energy = -sum((grid * np.roll(grid, 1, k)).mean(axis=(1, 2)) for k in (1, 2))
     exact = {
         "abs_magnetization": p @ np.abs(m),
         "energy_per_site": p @ energy,
-        "fraction_up": p @ (m > 0),
+        "up": p @ (0.5 + 0.5 * np.sign(m)),
         "susceptibility": 16 * (p @ m**2 - (p @ np.abs(m)) ** 2),
     }
     for name, value in exact.items():
@@ -95,14 +96,28 @@ def test_flow_against_the_exact_law_after_so_many_rounds(cli, run):
     )
 
 
-def test_flow_from_other_starts(cli, run, tmp_path):
-    answer = cli("flow", run, "--start", "T=2.5", "-n", "300", "--length", "3", "--out", tmp_path / "f.png")
+def test_flow_from_all_starts_with_thermometers_and_a_control(cli, run, tmp_path):
+    options = ("-n", "300", "--length", "600", "--every", "200")
+    answer = cli("flow", run, *options, "--out", tmp_path / "f.png")
     assert answer.code == 0, answer.err
-    assert answer.out.splitlines()[0].startswith("round")
-    assert len(answer.out.splitlines()) == 6
-    assert (tmp_path / "f.png").stat().st_size > 1000
-    hot = cli("flow", run, "--start", "hot", "--length", "1", "--json").json["stages"][0]
-    assert abs(hot["energy_per_site"]["value"]) < 5 * hot["energy_per_site"]["error"]
+    assert answer.out.splitlines()[0].startswith("from")
+    for words in ("ends from data and cold: the same", "from hot: T from |m|", "with W shuffled the end"):
+        assert words in answer.out, words
+    found = json.loads((run / "flow.json").read_text())
+    assert list(found["starts"]) == ["data", "cold", "hot"]
+    stages = found["starts"]["hot"]["stages"]
+    assert [stage["rounds"] for stage in stages] == [0, 200, 400, 600]
+    assert stages[0]["readings"]["e"]["temperature"] > 6
+    data = found["starts"]["data"]["stages"][0]["readings"]
+    for name in ("|m|", "e"):  # data of T = 2.5
+        assert abs(data[name]["temperature"] - 2.5) < 4 * data[name]["error"]
+    assert found["control"]["start"] == "data"
+    assert not found["start_dependence"]["cold"]["dependent"]
+    for path in (tmp_path / "f.png", run / "flow.png"):
+        assert path.stat().st_size > 1000
+    hot = cli("flow", run, "--start", "hot", "--start", "T=2.5", "--length", "1", "-n", "300", "--json").json
+    energy = hot["starts"]["hot"]["stages"][0]["observables"]["energy_per_site"]
+    assert abs(energy["value"]) < 5 * energy["error"]
 
 
 def test_probes_against_numpy(cli, run, spins):
@@ -128,7 +143,7 @@ def test_probes_against_numpy(cli, run, spins):
         pairs = [(i, 4 * (i // 4) + (i + 1) % 4) for i in range(16)] + [(i, (i + 4) % 16) for i in range(16)]
         wanted = np.mean([np.mean(f * STATES[:, i] * STATES[:, j]) for i, j in pairs])
         assert near["mean"] == pytest.approx(wanted, abs=1e-5)
-    for name in ("vh", "patterns", "two-point", "spectra", "couplings"):
+    for name in ("vh", "patterns", "two-point", "spectra", "receptive", "couplings"):
         assert (run / f"probe-{name}.png").stat().st_size > 1000
 
 
@@ -148,6 +163,8 @@ def test_compare(cli, run, ensemble, spins, tmp_path):
     assert rows["average"]["distance"] == 0
     assert rows[str(run)]["sites"] == 4
     assert rows["average"]["delta_spin"] is None
+    assert rows["average"]["place"] is None
+    assert sorted(rows[str(run)]["place"]["order"]) == [0, 1, 2, 3]
     assert (tmp_path / "c.png").stat().st_size > 1000
     table = cli("compare", "average", run, "--with", ensemble).out.splitlines()
     assert table[2].startswith("average")
@@ -176,9 +193,9 @@ def strangers(tmp_path_factory):
         (("flow", "RUN", "-n", "5"), "too few"),
         (("flow", "RUN", "-n", "5000"), "has only 1200"),
         (("flow", "RUN", "--with", "six.npy"), "but the machine on 4x4"),
-        (("flow", "flow"), "a Boltzmann machine is needed"),
+        (("flow", "flow"), "Boltzmann machines is needed"),
         (("flow", "RUN", "--out", "x.txt"), "must end in .png"),
-        (("probe", "flow"), "a Boltzmann machine is needed"),
+        (("probe", "flow"), "Boltzmann machines is needed"),
         (("probe", "RUN", "--probes", "vh,spectrum"), "no probe 'spectrum'. Did you mean 'spectra'?"),
         (("probe", "RUN", "--with", "six.npy"), "Only coarse-grainings of one lattice"),
         (("probe", "RUN", "--with", "missing.zarr"), "there is no ensemble"),
@@ -189,7 +206,7 @@ def strangers(tmp_path_factory):
         (("compare", "average:side=x", "--with", "six.npy"), "not a whole number"),
         (("compare", "average:steps", "--with", "six.npy"), "is no option"),
         (("compare", "average", "RUN", "--with", "six.npy"), "Only coarse-grainings of one lattice"),
-        (("compare", "average", "flow", "--with", "six.npy"), "a Boltzmann machine is needed"),
+        (("compare", "average", "flow", "--with", "six.npy"), "Boltzmann machines is needed"),
         (("compare", "majority", "--with", "bits.npy"), "spins ±1"),
     ],
 )  # fmt: skip

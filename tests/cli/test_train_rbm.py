@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from deeprg.cli._boltzmann_setup import open_rbm, trained_rbm
+from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.exact import enumerate_distribution
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
@@ -45,6 +45,11 @@ def run(ensemble, cli, tmp_path_factory):
     return path, answer
 
 
+def machine_of(path):
+    (machine,) = trained_network(*open_boltzmann(path)).machines
+    return machine
+
+
 def log_weights(machine):
     """-F(v) of all states of 9 spins, by summing over every hidden state."""
     W, a, b = (
@@ -57,7 +62,7 @@ def log_weights(machine):
 def test_results_against_sums_over_all_states(run):
     path, answer = run
     results = answer.json
-    machine = trained_rbm(*open_rbm(path))
+    machine = machine_of(path)
     weights = log_weights(machine)
     log_z = np.log(np.exp(weights).sum())
     assert results["log_partition"]["method"] == "exact"
@@ -91,6 +96,8 @@ def test_the_run_folder(run):
     assert folder.status()["state"] == "done"
     last = folder.metrics()[-1]
     assert {"reconstruction_error", "pseudo_likelihood", "free_energy_gap", "singular_value_1"} <= last.keys()
+    exact = answer.json["log_partition"]["value"]
+    assert abs(last["log_partition"] - exact) < 5 * last["log_partition_error"]
     assert json.loads((path / "results.json").read_text()) == answer.json
     assert "compiled the step for batch 20 in" in answer.err
     assert "reconstruction" in answer.err
@@ -110,7 +117,7 @@ def test_a_stopped_run_continues_to_the_same_bits(cli, run, ensemble, tmp_path):
 
 
 def same(first, second):
-    pair = [trained_rbm(*open_rbm(path)) for path in (first, second)]
+    pair = [machine_of(path) for path in (first, second)]
     for one, other in zip(*map(jax.tree.leaves, pair), strict=True):
         np.testing.assert_array_equal(one, other)
     numbers = [RunFolder.open(path).results() for path in (first, second)]
@@ -179,7 +186,7 @@ def test_other_settings(cli, tmp_path):
     )
     assert answer.code == 0, answer.err
     assert answer.json["log_likelihood"]["held_out"] is None
-    machine = trained_rbm(*open_rbm(tmp_path / "r"))
+    machine = machine_of(tmp_path / "r")
     assert machine.weights.shape == (15, 3)
     assert not np.any(machine.visible_bias)
     gaussian = cli("train", "rbm", "--data", tmp_path / "colours.npy", *TINY[:3], "--units=gaussian:0.5",
@@ -206,8 +213,10 @@ def test_too_many_units_are_annealed(cli, tmp_path):
     assert "too many to enumerate" in answer.err
     found = answer.json["log_partition"]
     assert found["method"] == "ais"
+    back = found["reverse"]
+    assert abs(back["value"] - found["value"]) < 5 * (back["error"] + found["error"]) + 1e-4
     # W has entries of 0.01: ln Z = 56 ln 2 + sum W^2/2, corrections far below.
-    weights = np.asarray(trained_rbm(*open_rbm(tmp_path / "r")).weights, np.float64)
+    weights = np.asarray(machine_of(tmp_path / "r").weights, np.float64)
     assert abs(found["value"] - 56 * np.log(2) - (weights**2).sum() / 2) < max(5 * found["error"], 1e-4)
 
 
@@ -217,7 +226,7 @@ def test_report_diagnose_list_and_cite(cli, run):
     assert report.code == 0, report.err
     page = (path / "report.html").read_text()
     assert "Restricted Boltzmann machine" in page
-    assert page.count("<img") == 6
+    assert page.count("<img") == 7
     diagnosis = cli("diagnose", path, "--strict", "--json")
     assert diagnosis.code == 0, diagnosis.out
     assert "overfitting" in diagnosis.json["checks"]
@@ -240,6 +249,8 @@ def test_report_diagnose_list_and_cite(cli, run):
         (("--data=E", "--steps=5", "--temperature=3", "--units=potts:x"), "--units potts:x"),
         (("--data=E", "--steps=5", "--temperature=3", "--held-out=1"), "held_out"),
         (("--data=E", "--steps=5", "--temperature=3", "--hidden=0"), "machine.hidden"),
+        (("--data=E", "--steps=5", "--temperature=3", "--batch=ten"), "--batch ten"),
+        (("--data=E", "--steps=5", "--temperature=3", "--batch=20,40@0"), "others later and in order"),
         (("--data=BITS", "--steps=5"), "spin units take -1 and +1"),
         (("--data=GREY", "--steps=5", "--units=binary"), "binary units take 0 and 1"),
         (("--data=missing.npy", "--steps=5"), "cannot read"),

@@ -15,6 +15,7 @@ from deeprg.coarsegrain import (
     DeepBoltzmannLayer,
     FlowCoarseGraining,
     Majority,
+    PlacedUnits,
     build_block_rule,
 )
 from deeprg.coarsegrain.flow import build_flow
@@ -28,7 +29,7 @@ OPTIONS = {"width": 3, "depth": 1, "terms": 1, "radius": 2.0}
 
 def test_every_registered_coarse_graining_is_tested():
     here = {BlockAverage, Decimation, Majority, Composition, FlowCoarseGraining}
-    beside = {BoltzmannLayer, DeepBoltzmannLayer}  # test_boltzmann_layer.py
+    beside = {BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits}  # test_boltzmann_layer, test_placement
     assert set(COARSE_GRAININGS.values()) == here | beside
 
 

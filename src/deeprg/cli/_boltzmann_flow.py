@@ -1,22 +1,36 @@
 """What `deeprg flow` does."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from deeprg.cli._boltzmann_data import Configurations, encoded, load_configurations, require_lattice
-from deeprg.cli._boltzmann_setup import RBMSetup, open_rbm, trained_rbm
-from deeprg.cli._console import next_step, print_json
+from deeprg.cli._boltzmann_data import load_configurations, require_lattice
+from deeprg.cli._boltzmann_setup import BoltzmannSetup, open_boltzmann, trained_network
+from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import check_figure, write_figure
 from deeprg.cli._table import text_table, with_error
-from deeprg.coarsegrain.boltzmann import rbm_flow
-from deeprg.hamiltonians import AbstractHamiltonian
-from deeprg.montecarlo import jackknife
-from deeprg.report.style import finish, style
+from deeprg.coarsegrain.boltzmann import BeliefNetwork
+from deeprg.hamiltonians import CRITICAL_TEMPERATURE
+from deeprg.lattice import Lattice
+from deeprg.probes import (
+    DirectThermometer,
+    FlowRecord,
+    NetworkThermometer,
+    StartDependence,
+    energy_thermometer,
+    follow_machine,
+    magnetization_thermometer,
+    start_dependence,
+    train_thermometer,
+)
+from deeprg.report.flow_observables import plot_ends, plot_flow_observable
+from deeprg.report.style import figure, style
+from deeprg.report.thermometers import plot_probabilities, plot_readings
+from deeprg.runs.atomic import write_json
 from deeprg.runs.errors import UsageError, nearest
 from deeprg.runs.folder import SCHEMA_VERSION
 
@@ -24,21 +38,25 @@ __all__ = ["run_flow"]
 
 _COLUMNS = {
     "abs_magnetization": "|m|",
-    "energy_per_site": "energy per site",
-    "susceptibility": "N(⟨m²⟩ − ⟨|m|⟩²)",
-    "fraction_up": "part with m > 0",
+    "energy_per_site": "e",
+    "susceptibility": "χ",
+    "correlation_length": "ξ",
+    "up": "m > 0",
 }
-_PRINTED = 12  # stages in the table
-_FEWEST, _BLOCKS = 20, 50
+_FEWEST, _PRINTED = 20, 6
+_WIDEST = 32  # tori on which ⟨|m|⟩(T) is simulated with all draws; wider ones take a quarter
 
 
 def run_flow(
     name: str,
     *,
     length: int,
-    start: str,
+    every: int | None,
+    starts: Sequence[str],
     n: int,
     source: Path | None,
+    depth: int | None,
+    grid: Path | None,
     seed: int,
     out: Path | None,
     json: bool,
@@ -49,120 +67,214 @@ def run_flow(
         raise UsageError(f"--length {length} must be at least 1.")
     if n < _FEWEST:
         raise UsageError(f"-n {n} is too few: errors need at least {_FEWEST} configurations.")
-    run, setup = open_rbm(name)
-    unit = setup.machine.visible
+    run, setup = open_boltzmann(name)
+    network = trained_network(run, setup).up_to(depth)
+    unit, lattice = network.machines[0].visible, setup.lattice
     if unit.name not in ("spin", "binary"):
         raise UsageError(
             f"the run '{run.path}' has '{unit.name}' visible units; |m| and the energy are followed "
             "for spin and binary units."
         )
-    machine = trained_rbm(run, setup)
-    key, first = jax.random.split(jax.random.key(seed))
-    v, hamiltonian = _start(setup, start, n, source, seed, first)
-    stages = []
-    for stage, configurations in rbm_flow(machine, v, length=length, key=key):
-        x = unit.decode(configurations).reshape(-1, *setup.lattice.shape)
-        stages.append({"stage": stage, **_measured(hamiltonian, x)})
+    key, shuffling, reading = jax.random.split(jax.random.key(seed), 3)
+    spins = {start: _start(setup, start, n, source, seed) for start in dict.fromkeys(starts)}
+    thermometers = _thermometers(lattice)
+    neural = None if grid is None else _neural(grid, lattice, reading)
+    options: dict[str, Any] = {"length": length, "every": every or max(1, length // 40)}
+    options |= {"thermometers": thermometers, "network": neural}
+    say(
+        f"{len(spins)} starts, {n} chains each, {length} rounds, and a control with the entries of W shuffled"
+    )
+    records = follow_machine(network, spins, lattice, **options, key=key)
+    first = next(iter(spins))
+    control = f"{first}, W shuffled"
+    records |= follow_machine(
+        _shuffled(network, shuffling), {control: spins[first]}, lattice, **options, key=key
+    )
+    found = _findings(records, first, control)
     document = {
         "schema_version": SCHEMA_VERSION,
         "run": str(run.path),
-        "start": start,
         "n": n,
         "length": length,
+        "depth": len(network.machines),
         "seed": seed,
-        "model": hamiltonian.describe(),
-        "stages": stages,
+        "starts": {start: _stored(record) for start, record in records.items() if start != control},
+        "control": {"start": first, **_stored(records[control])},
+        **found,
     }
+    write_json(run.path / "flow.json", document)
+    drawn = _figure(records, thermometers, neural)
+    write_figure(run.path / "flow.png", drawn)
     if out is not None:
-        write_figure(out, _figure(stages, start))
+        write_figure(out, drawn)
     if json:
         print_json(document)
     else:
-        print(_table(stages))
-    others = [other for other in ("data", "cold", "hot") if other != start]
-    next_step(*(f"deeprg flow {run.path} --start {other}" for other in others))
+        print(_table(records, thermometers, first))
+        print("\n" + "\n".join(found["findings"]))
+        print(f"\nflow.json and flow.png in {run.path}")
+    next_step(f"deeprg probe {run.path}", f"deeprg report {run.path}")
     return 0
 
 
-def _start(
-    setup: RBMSetup, start: str, n: int, source: Path | None, seed: int, key: Any
-) -> tuple[jax.Array, AbstractHamiltonian]:
-    """The rows to begin with, statistics [n, features], and what measures them."""
-    unit, lattice, stored = setup.machine.visible, setup.lattice, setup.config.data
+def _start(setup: BoltzmannSetup, start: str, n: int, source: Path | None, seed: int) -> np.ndarray:
+    """Spins to begin with, [n, *lattice]."""
+    lattice, stored = setup.lattice, setup.config.data
+    rng = np.random.default_rng(seed)
+    if start == "cold":
+        return np.ones((n, *lattice.shape), np.int8)
+    if start == "hot":
+        return rng.choice(np.array([-1, 1], np.int8), (n, *lattice.shape))
     path = Path(stored.path) if source is None else source
-    temperature = stored.temperature if source is None else None
     if start.startswith("T="):
         data = load_configurations(path, start.removeprefix("T="))
     elif start == "data":
-        data = load_configurations(path, temperature)
-    elif start in ("cold", "hot"):
-        spins = jnp.ones((n, lattice.size), jnp.float32)
-        if start == "hot":
-            spins = jax.random.rademacher(key, spins.shape, spins.dtype)
-        data = Configurations(path, [], [], [], lattice, False)
-        if path.exists():  # only for the model that measures
-            data = load_configurations(path, temperature)
-            require_lattice(data, lattice, "the machine")
-        return unit.encode(spins), data.measure
+        data = load_configurations(path, stored.temperature if source is None else None)
     else:
         hint = nearest(start, ["data", "cold", "hot"])
         raise UsageError(f"--start '{start}' is not data, cold, hot or T=VALUE, for example T=2.5.{hint}")
     require_lattice(data, lattice, "the machine")
-    rows = np.concatenate([encoded(group, unit, lattice, f"'{path}'") for group in data.groups])
+    rows = np.concatenate([group.reshape(-1, *lattice.shape) for group in data.groups])
     if n > len(rows):
         raise UsageError(f"-n {n}: '{path}' has only {len(rows)} configurations to start from.")
-    chosen = np.random.default_rng(seed).choice(len(rows), n, replace=False)
-    return jnp.asarray(rows[chosen], jnp.float32), data.measure
+    chosen = rows[rng.choice(len(rows), n, replace=False)]
+    return 2 * chosen - 1 if setup.machines[0].visible.name == "binary" and chosen.min() >= 0 else chosen
 
 
-def _measured(hamiltonian: AbstractHamiltonian, x: jax.Array) -> dict[str, dict[str, float]]:
-    """Averages over configurations [n, *lattice] that are independent of each other."""
-    scalars = {name: np.asarray(value, np.float64) for name, value in _scalars(hamiltonian, x).items()}
-    m = scalars["magnetization"]
-    series = {
-        "abs_magnetization": np.abs(m),
-        "energy_per_site": scalars["energy_per_site"],
-        "fraction_up": (m > 0).astype(np.float64),
+def _thermometers(lattice: Lattice) -> dict[str, DirectThermometer]:
+    """⟨|m|⟩(T) and e(T) of the Ising model on this torus; none but in two dimensions."""
+    if lattice.ndim != 2 or min(lattice.shape) < 2:
+        return {}
+    say(f"thermometers of the Ising model on {lattice}: e(T) is exact, ⟨|m|⟩(T) is sampled above 8x8")
+    a, b = lattice.shape
+    draws = 60 if max(a, b) <= _WIDEST else 15
+    return {"|m|": magnetization_thermometer((a, b), draws=draws), "e": energy_thermometer((a, b))}
+
+
+def _neural(path: Path, lattice: Lattice, key: Any) -> NetworkThermometer:
+    """A classifier of the temperatures of an ensemble."""
+    data = load_configurations(path, "all")
+    require_lattice(data, lattice, "the machine")
+    known = [t for t in data.temperatures if t is not None]
+    say(f"a neural thermometer on {len(known)} temperatures of '{path}'")
+    order = np.argsort(known)
+    groups = [data.groups[k].reshape(-1, *lattice.shape) for k in order]
+    return train_thermometer(groups, [known[k] for k in order], key=key)
+
+
+def _shuffled(network: BeliefNetwork, key: Any) -> BeliefNetwork:
+    """The same numbers in W, anywhere: nothing but their distribution was learned."""
+    machines = []
+    for machine, own in zip(network.machines, jax.random.split(key, len(network.machines)), strict=True):
+        weights = jax.random.permutation(own, machine.weights.reshape(-1)).reshape(machine.weights.shape)
+        machines.append(eqx.tree_at(lambda m: m.weights, machine, weights))
+    return BeliefNetwork(tuple(machines))
+
+
+def _stored(record: FlowRecord) -> dict[str, Any]:
+    return {
+        "stages": [stage.to_dict() for stage in record.stages],
+        "relaxation": record.relaxation(),
+        "settled": record.settled,
     }
-    found = {
-        name: {"value": float(values.mean()), "error": float(values.std(ddof=1) / np.sqrt(len(values)))}
-        for name, values in series.items()
-    }
-    sites = x[0].size
-    spread = sites * (np.mean(m**2) - np.mean(np.abs(m)) ** 2)
-    error = 0.0
-    if np.ptp(np.abs(m)) > 0:
-        blocks = max(10, min(_BLOCKS, len(m) // 2))
-        estimate = jackknife(lambda m2, a: sites * (m2 - a**2), {"m2": m**2, "a": np.abs(m)}, blocks=blocks)
-        spread, error = estimate.value, estimate.error
-    return found | {"susceptibility": {"value": float(spread), "error": float(error)}}
 
 
-@eqx.filter_jit
-def _scalars(hamiltonian: AbstractHamiltonian, x: jax.Array) -> dict[str, jax.Array]:
-    return jax.vmap(hamiltonian.scalars)(x)
-
-
-def _table(stages: list[dict[str, Any]]) -> str:
-    if len(stages) > _PRINTED:
-        last = len(stages) - 1
-        shown = sorted({0, *np.unique(np.geomspace(1, last, _PRINTED - 1).round().astype(int)).tolist()})
-        stages = [stages[k] for k in shown]
-    rows = [
-        [str(row["stage"]), *(with_error(row[name]["value"], row[name]["error"]) for name in _COLUMNS)]
-        for row in stages
+def _findings(records: Mapping[str, FlowRecord], first: str, control: str) -> dict[str, Any]:
+    """In words: do the ends agree with each other, the thermometers, the control."""
+    names = [name for name in records if name != control]
+    lines, dependence = [], {}
+    for other in names[1:]:
+        dependence[other] = start_dependence(records[first], records[other])
+        lines.append(f"ends from {first} and {other}: {_apart(dependence[other])}")
+    lines += [
+        f"from {name} the flow has not settled after {record.rounds[-1]} rounds"
+        for name, record in records.items()
+        if name != control and not record.settled
     ]
-    return text_table(rows, header=["round", *_COLUMNS.values()])
+    lines += [f"from {name}: {_readings(record)}" for name, record in records.items() if record.end.readings]
+    same = start_dependence(records[first], records[control])
+    verdict = "differs from" if same.dependent else "cannot be told from"
+    lines.append(f"with W shuffled the end {verdict} that of the machine (m, |m| and e)")
+    return {
+        "start_dependence": {
+            name: {"p": dict(one.p), "dependent": one.dependent} for name, one in dependence.items()
+        },
+        "control_differs": same.dependent,
+        "findings": lines,
+    }
 
 
-def _figure(stages: list[dict[str, Any]], start: str) -> Any:
-    from deeprg.report.style import figure
+def _apart(found: StartDependence) -> str:
+    p = min(found.p.values())
+    if p == 0:
+        return "different (p < 1e-300)"
+    return f"different (p = {p:.1g})" if found.dependent else f"the same within errors (p = {p:.2g})"
 
+
+def _readings(record: FlowRecord) -> str:
+    stage = record.end
+    text = ", ".join(f"T from {name} {one}" for name, one in stage.readings.items())
+    if stage.agreement is not None:
+        agree = stage.agreement.agree
+        text += {True: ": one temperature", None: ": a bound, nothing to compare"}.get(
+            agree, f": {stage.agreement.z:.0f} standard errors apart, no Ising ensemble of any temperature"
+        )
+    if (seen := stage.network) is not None:
+        text += f"; network: peak at {seen.peak:g}, mean {seen.mean.value:.2f}"
+        text += f" ({'; '.join(seen.flags)})" if seen.flags else ""
+    return text
+
+
+def _table(
+    records: Mapping[str, FlowRecord], thermometers: Mapping[str, DirectThermometer], first: str
+) -> str:
+    rows = []
+    for name, record in records.items():
+        last = len(record.stages) - 1
+        places = {0, *np.unique(np.geomspace(1, max(last, 1), _PRINTED - 1).round().astype(int)).tolist()}
+        shown = sorted(places) if name == first else [0, last]
+        for k in (k for k in shown if k <= last):
+            stage = record.stages[k]
+            cells = [with_error(one.value, one.error) for one in (stage.observables[c] for c in _COLUMNS)]
+            cells += [str(one) for one in stage.readings.values()]
+            rows.append([name, str(stage.rounds), *cells])
+    return text_table(
+        rows, header=["from", "round", *_COLUMNS.values(), *(f"T from {t}" for t in thermometers)]
+    )
+
+
+def _figure(
+    records: Mapping[str, FlowRecord],
+    thermometers: Mapping[str, DirectThermometer],
+    neural: NetworkThermometer | None,
+) -> Any:
     with style():
-        fig, axes = figure(7.2, 5.2, nrows=2, ncols=2)
-        rounds = [row["stage"] for row in stages]
-        for ax, (name, label) in zip(np.ravel(axes), _COLUMNS.items(), strict=True):
-            values, errors = ([row[name][part] for row in stages] for part in ("value", "error"))
-            ax.errorbar(rounds, values, yerr=errors, fmt="o-", markersize=3, linewidth=0.9)
-            finish(ax, title=f"from {start}", x="round", y=label)
+        fig, axes = figure(13.5, 7.0, nrows=2, ncols=3)
+        panels = list(axes.flat)
+        critical = {one.quantity: one.expected(CRITICAL_TEMPERATURE) for one in thermometers.values()}
+        for ax, name in zip(
+            panels, ("abs_magnetization", "energy_per_site", "susceptibility", "up"), strict=False
+        ):
+            plot_flow_observable(ax, records, name, critical=critical.get(name))
+        if not thermometers:
+            plot_flow_observable(panels[4], records, "correlation_length")
+            panels[5].set_visible(False)
+            return fig
+        _ends(panels[4], records, thermometers)
+        if neural is None:
+            plot_readings(panels[5], next(iter(records.values())), critical=CRITICAL_TEMPERATURE)
+        else:
+            read = {name: one.end.network for name, one in records.items() if one.end.network is not None}
+            plot_probabilities(panels[5], neural.temperatures, read, CRITICAL_TEMPERATURE)
     return fig
+
+
+def _ends(ax: Any, records: Mapping[str, FlowRecord], thermometers: Mapping[str, DirectThermometer]) -> None:
+    m, e = thermometers["|m|"], thermometers["e"]
+    line = np.array([(m.expected(t), e.expected(t)) for t in np.linspace(*m.range, 111)])
+    marked = {t: (m.expected(t), e.expected(t)) for t in (2.0, CRITICAL_TEMPERATURE, 2.5, 3.0, 4.0)}
+    ends = {}
+    for name, record in records.items():
+        seen = record.end.observables
+        ends[f"from {name}"] = (seen["abs_magnetization"].value, seen["energy_per_site"].value)
+    plot_ends(ax, ends, line, temperatures=marked)

@@ -1,8 +1,8 @@
-"""From the settings of a Boltzmann machine's run to machine, plan and data; and back from disk."""
+"""From the settings of Boltzmann machines to machines, plan and data; and back from disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,9 @@ from deeprg.cli._run_kind import refuse_other
 from deeprg.coarsegrain.boltzmann import (
     RBM,
     AbstractUnit,
+    BeliefNetwork,
     ContrastiveDivergence,
     build_unit,
-    matched_bias,
     trainable,
 )
 from deeprg.lattice import Lattice
@@ -28,14 +28,16 @@ from deeprg.train.checkpoint import load_model
 from deeprg.train.plan import Plan
 
 __all__ = [
-    "RBMConfig",
-    "RBMSetup",
-    "build_rbm",
+    "BoltzmannConfig",
+    "BoltzmannSetup",
+    "batch_sizes",
+    "build_boltzmann",
+    "checkpoint_folder",
     "data_of",
-    "matched",
-    "open_rbm",
+    "layer_widths",
+    "open_boltzmann",
     "parse_unit",
-    "trained_rbm",
+    "trained_network",
     "typed",
 ]
 
@@ -54,24 +56,26 @@ class DataConfig(Config):
 
 
 class MachineConfig(Config):
-    """The layers: units by name, with their number after a colon (potts:3, gaussian:0.5)."""
+    """The layers above the visible one: units by name, their number after a colon (potts:3, gaussian:0.5)."""
 
-    hidden: int = Field(256, ge=1)
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     units: str = "spin"
     hidden_units: str = "spin"
     biases: bool = True
 
 
-class RBMTrainConfig(Config):
-    """How the machine is trained."""
+class TrainConfig(Config):
+    """How each machine is trained."""
 
     algorithm: Literal["pcd", "cd"] = "pcd"
     k: int = Field(1, ge=1)
     chains: int = Field(100, ge=1)
-    batch: int = Field(100, ge=1)
+    batch: int | list[tuple[float, int]] = 100
     steps: int | None = None
     minutes: float | None = None
     learning_rate: float = Field(0.01, gt=0)
+    decay: Literal["cosine", "constant"] = "cosine"
+    warmup: float = Field(0.0, ge=0, lt=1)
     optimiser: Literal["sgd", "adam"] = "sgd"
     momentum: float = Field(0.0, ge=0, lt=1)
     l1: float = Field(0.0, ge=0)
@@ -79,31 +83,31 @@ class RBMTrainConfig(Config):
     centred: bool = False
 
 
-class RBMEvaluateConfig(Config):
+class EvaluateConfig(Config):
     """Annealed importance sampling where ln Z cannot be enumerated."""
 
     temperatures: int = Field(1000, ge=1)
     chains: int = Field(100, ge=2)
 
 
-class RBMConfig(Config):
-    """All settings of a run of `deeprg train rbm`."""
+class BoltzmannConfig(Config):
+    """All settings of a run of `deeprg train rbm` or `train dbn`."""
 
-    kind: Literal["rbm"] = "rbm"
+    kind: Literal["rbm", "dbn"]
     data: DataConfig
-    machine: MachineConfig = Field(default_factory=lambda: MachineConfig.model_validate({}))
-    train: RBMTrainConfig = Field(default_factory=lambda: RBMTrainConfig.model_validate({}))
-    evaluate: RBMEvaluateConfig = Field(default_factory=lambda: RBMEvaluateConfig.model_validate({}))
+    machine: MachineConfig
+    train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
+    evaluate: EvaluateConfig = Field(default_factory=lambda: EvaluateConfig.model_validate({}))
     seed: int = Field(0, ge=0, lt=2**32)
     checkpoint_seconds: float = Field(60.0, gt=0)
 
 
 @dataclass(frozen=True, eq=False)
-class RBMSetup:
-    """Everything that a run is made of, before training."""
+class BoltzmannSetup:
+    """Everything that a run is made of, before training; one machine for each hidden layer."""
 
-    config: RBMConfig
-    machine: RBM
+    config: BoltzmannConfig
+    machines: tuple[RBM, ...]
     lattice: Lattice
     plan: Plan
     objective: ContrastiveDivergence
@@ -114,19 +118,25 @@ class RBMSetup:
         return self.config.model_dump(mode="json")
 
     @property
-    def train_key(self) -> PRNGKeyArray:
-        """The key of the training."""
-        return jax.random.fold_in(jax.random.key(self.config.seed), _TRAIN)
+    def verb(self) -> str:
+        """The command that trains it."""
+        return f"deeprg train {self.config.kind}"
 
-    @property
-    def evaluate_key(self) -> PRNGKeyArray:
-        """The key of what judges the final weights."""
-        return jax.random.fold_in(jax.random.key(self.config.seed), _EVALUATE)
+    def train_key(self, layer: int) -> PRNGKeyArray:
+        """The key of the training of one layer, 0 the first."""
+        return self._key(_TRAIN, layer)
+
+    def evaluate_key(self, layer: int) -> PRNGKeyArray:
+        """The key of what judges the final weights of one layer; the number of layers for the whole."""
+        return self._key(_EVALUATE, layer)
+
+    def _key(self, purpose: int, layer: int) -> PRNGKeyArray:
+        return jax.random.fold_in(jax.random.fold_in(jax.random.key(self.config.seed), purpose), layer)
 
 
-def typed(values: dict[str, Any]) -> RBMConfig:
+def typed(values: dict[str, Any]) -> BoltzmannConfig:
     """The typed configuration; one `UsageError` lists every problem."""
-    return validate(RBMConfig, resolve([("flags", values)]))
+    return validate(BoltzmannConfig, resolve([("flags", values)]))
 
 
 def parse_unit(text: str, flag: str) -> AbstractUnit:
@@ -145,25 +155,55 @@ def parse_unit(text: str, flag: str) -> AbstractUnit:
         raise UsageError(f"{flag} {text}: {error} Write spin, binary, potts:3 or gaussian:0.5.") from None
 
 
-def build_rbm(config: RBMConfig) -> RBMSetup:
-    """The machine before training, with its plan and objective."""
-    lattice, train = Lattice(tuple(config.data.shape)), config.train
+def layer_widths(text: str) -> list[int]:
+    """Units of the hidden layers from '400,100,25'.
+
+    >>> layer_widths("400,100,25")
+    [400, 100, 25]
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--hidden {text} is no list of whole numbers; write for example 400,100,25."
+        ) from None
+
+
+def batch_sizes(text: str) -> int | list[tuple[float, int]]:
+    """Rows per step from '100', or from '50,200@0.5': 50, and 200 from half of the training on.
+
+    >>> batch_sizes("100"), batch_sizes("50,200@0.5")
+    (100, [(0.0, 50), (0.5, 200)])
+    """
+    try:
+        parts = [part.partition("@") for part in text.split(",")]
+        pairs = [(float(start) if at else 0.0, int(size)) for size, at, start in parts]
+    except ValueError:
+        raise UsageError(
+            f"--batch {text} is no batch size; write 100, or 50,200@0.5 for a schedule."
+        ) from None
+    return pairs[0][1] if len(pairs) == 1 and not pairs[0][0] else pairs
+
+
+def build_boltzmann(config: BoltzmannConfig) -> BoltzmannSetup:
+    """The machines before training, with their plan and objective."""
+    lattice, train, made = Lattice(tuple(config.data.shape)), config.train, config.machine
     if train.steps is None and train.minutes is None:
         raise UsageError("how long to train is not said. Give --epochs N, --steps N or --minutes M.")
-    machine = RBM.create(
-        lattice.size,
-        config.machine.hidden,
-        visible_unit=parse_unit(config.machine.units, "--units"),
-        hidden_unit=parse_unit(config.machine.hidden_units, "--hidden-units"),
-        biases=config.machine.biases,
-        dtype=jnp.float32,
-        key=jax.random.fold_in(jax.random.key(config.seed), _MACHINE),
-    )
+    unit, hidden_unit = parse_unit(made.units, "--units"), parse_unit(made.hidden_units, "--hidden-units")
+    below, machines = (lattice.size, unit), []
+    for layer, width in enumerate(made.hidden):
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), _MACHINE), layer)
+        options = {"visible_unit": below[1], "hidden_unit": hidden_unit, "biases": made.biases}
+        machines.append(RBM.create(below[0], width, **options, dtype=jnp.float32, key=key))
+        below = (width, hidden_unit)
     plan = Plan(
         steps=train.steps,
         minutes=train.minutes,
         batch=train.batch,
         learning_rate=train.learning_rate,
+        decay=train.decay,
+        warmup=train.warmup,
         optimiser=train.optimiser,
         momentum=train.momentum,
         ema_decay=0.0,  # the machine is the last one, not an average
@@ -172,39 +212,43 @@ def build_rbm(config: RBMConfig) -> RBMSetup:
     objective = ContrastiveDivergence(
         steps=train.k, persistent=train.algorithm == "pcd", l1=train.l1, l2=train.l2, centred=train.centred
     )
-    return RBMSetup(config, machine, lattice, plan, objective)
+    return BoltzmannSetup(config, tuple(machines), lattice, plan, objective)
 
 
-def data_of(setup: RBMSetup) -> tuple[Configurations, Split]:
+def data_of(setup: BoltzmannSetup) -> tuple[Configurations, Split]:
     """The data that a run was started with; `UsageError` when they are gone or have changed."""
     stored = setup.config.data
     data = load_configurations(stored.path, stored.temperature)
     if data.checksum != stored.checksum:
         raise UsageError(f"'{stored.path}' has changed since the run was started. Restore it, or start anew.")
-    return data, split(data, setup.machine.visible, stored.held_out, setup.config.seed)
+    return data, split(data, setup.machines[0].visible, stored.held_out, setup.config.seed)
 
 
-def matched(setup: RBMSetup, rows: Split) -> RBM:
-    """The machine to begin with: visible biases that give the means of the data."""
-    return matched_bias(setup.machine, jnp.asarray(rows.train, jnp.float32))
+def checkpoint_folder(run: RunFolder, setup: BoltzmannSetup, layer: int) -> Path:
+    """Where the checkpoints of one layer are, 0 the first."""
+    return run.checkpoints if setup.config.kind == "rbm" else run.checkpoints / f"layer-{layer + 1}"
 
 
-def open_rbm(name: str | Path) -> tuple[RunFolder, RBMSetup]:
-    """The run folder of a Boltzmann machine and what its configuration describes; `UsageError` otherwise."""
+def open_boltzmann(name: str | Path) -> tuple[RunFolder, BoltzmannSetup]:
+    """The run folder of Boltzmann machines and what its configuration describes; `UsageError` otherwise."""
     run = RunFolder.open(name)
     refuse_other(run, "rbm")
     try:
-        return run, build_rbm(typed(run.resolved()))
+        return run, build_boltzmann(typed(run.resolved()))
     except UsageError as error:
         raise UsageError(f"the configuration of the run '{run.path}' cannot be used: {error}") from error
 
 
-def trained_rbm(run: RunFolder, setup: RBMSetup) -> RBM:
-    """The machine of the last checkpoint; `UsageError` when there is none yet."""
-    path = run.checkpoints / "last.eqx"
-    if not path.exists():
-        raise UsageError(
-            f"the run '{run.path}' has no checkpoint yet. Wait for it, or continue the run with "
-            f"deeprg train rbm --resume {run.path}"
-        )
-    return load_model(path, setup.machine, averaged=False, trainable=trainable(setup.machine))
+def trained_network(run: RunFolder, setup: BoltzmannSetup) -> BeliefNetwork:
+    """The machines of the last checkpoints, of one machine too; `UsageError` where one is missing yet."""
+    trained = []
+    for layer, machine in enumerate(setup.machines):
+        path = checkpoint_folder(run, setup, layer) / "last.eqx"
+        if not path.exists():
+            what = "has no checkpoint yet" if setup.config.kind == "rbm" else f"has no layer {layer + 1} yet"
+            raise UsageError(
+                f"the run '{run.path}' {what}. Wait for it, or continue the run with {setup.verb} --resume "
+                f"{run.path}"
+            )
+        trained.append(load_model(path, machine, averaged=False, trainable=trainable(machine)))
+    return BeliefNetwork(tuple(trained))

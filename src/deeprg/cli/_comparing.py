@@ -7,21 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from deeprg.cli._boltzmann_data import Configurations, require_lattice
-from deeprg.cli._boltzmann_setup import open_rbm, trained_rbm
+from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import check_figure, write_figure
-from deeprg.cli._probes import dimension, extremes, maps_of
+from deeprg.cli._probes import dimension, extremes, maps_of, rule_of
 from deeprg.cli._probing import one_temperature
 from deeprg.cli._table import text_table, with_error
-from deeprg.coarsegrain import BLOCK_RULES, AbstractCoarseGraining, build_block_rule, coarsen_ensemble
-from deeprg.coarsegrain.boltzmann import BoltzmannLayer
+from deeprg.coarsegrain import (
+    BLOCK_RULES,
+    AbstractCoarseGraining,
+    Composition,
+    blocked_shape,
+    build_block_rule,
+    coarsen_ensemble,
+)
+from deeprg.coarsegrain.boltzmann import BoltzmannLayer, PlacedUnits
 from deeprg.lattice import Lattice
 from deeprg.montecarlo import gamma_method
-from deeprg.probes import PatternStatistics, VHMaps, match_patterns, pattern_statistics, two_point
+from deeprg.probes import (
+    PatternStatistics,
+    Placement,
+    VHMaps,
+    match_patterns,
+    pattern_statistics,
+    place_units,
+    two_point,
+)
 from deeprg.report.patterns import plot_radial_profiles
 from deeprg.report.style import figure, style
 from deeprg.report.vh_maps import plot_tiles
@@ -38,10 +52,18 @@ _COLUMNS = {
     "spots": "spots",
     "participation": "particip.",
     "distance": "distance",
+    "place": "off place",
     "abs_magnetization": "⟨|m'|⟩",
     "delta_spin": "Δσ",
     "delta_energy": "Δε",
 }
+_DIMENSIONS = (
+    "Δ: 1/8 and 1 for the infinite lattice at T_c; errors are statistical, small lattices add to them"
+)
+_PLACES = (
+    "off place: root mean square distance of hidden units from the sites to which they are paired, in\n"
+    "coarse spacings (of random centres in brackets); Δ only where it is smaller than chance allows"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +118,12 @@ def run_compare(
         cells = [[row.name, *(_cell(row.numbers[key]) for key in _COLUMNS)] for row in rows]
         print(text_table(cells, header=["", *_COLUMNS.values()]))
         print(f"\n{data.describe()}; distance: to the maps of {rows[0].name}")
-    runs = [name for name, rule in rules.items() if isinstance(rule, BoltzmannLayer)]
-    next_step(*(f"deeprg probe {name} --with {data.path}" for name in runs[:3]))
+        if any(row.numbers["delta_spin"] or row.numbers["delta_energy"] for row in rows):
+            print(_DIMENSIONS)
+        if any(row.numbers["place"] is not None for row in rows):
+            print(_PLACES)
+    runs = [name for name in rules if name.partition(":")[0] not in BLOCK_RULES]
+    next_step(*(f"deeprg probe {name.partition(':')[0]} --with {data.path}" for name in runs[:3]))
     return 0
 
 
@@ -106,16 +132,22 @@ def _rule(text: str, data: Configurations) -> AbstractCoarseGraining:
     name, _, options = text.partition(":")
     if name in BLOCK_RULES:
         return build_block_rule(name, data.lattice, **_options(name, options, text))
+    folder, given = (text, "") if Path(text).exists() else (name, options)
     try:
-        RunFolder.open(text)
+        RunFolder.open(folder)
     except UsageError as error:
         hint = nearest(name, BLOCK_RULES)
         raise UsageError(
             f"'{text}' is no block rule ({', '.join(BLOCK_RULES)}){hint or '.'} And {error}"
         ) from None
-    run, setup = open_rbm(text)
+    run, setup = open_boltzmann(folder)
     require_lattice(data, setup.lattice, f"the machine of '{run.path}'")
-    return BoltzmannLayer(trained_rbm(run, setup), setup.lattice)
+    wanted = _options(folder, given, text)
+    if unknown := set(wanted) - {"depth"}:
+        raise UsageError(
+            f"'{sorted(unknown)[0]}' in '{text}' is no option of a run; it has depth, {folder}:depth=1."
+        )
+    return rule_of(trained_network(run, setup).up_to(wanted.get("depth")), setup.lattice)
 
 
 def _options(name: str, text: str, whole: str) -> dict[str, Any]:
@@ -143,11 +175,8 @@ def _measured(
     raw, connected = maps_of(rule, x, key), maps_of(rule, x, key, connected=True)
     statistics = pattern_statistics(raw.maps)
     plain = statistics.to_dict()
-    coarse = np.asarray(coarsen_ensemble(rule, x, key=key))
-    if isinstance(rule, BoltzmannLayer):
-        coarse = np.asarray(
-            rule.machine.hidden.decode(jnp.asarray(coarse.reshape(-1, rule.coarse.size)))
-        ).reshape(coarse.shape)
+    placed, place = _placed(rule, raw.maps, statistics.sign)
+    coarse = np.asarray(coarsen_ensemble(placed, x, key=key))
     numbers = {
         "sites": rule.coarse.size,
         "peak": _pair(*extremes(raw)),
@@ -156,20 +185,37 @@ def _measured(
         "spots": plain["median_spots"],
         "participation": plain["median_participation"],
         "distance": 0.0 if reference is None else match_patterns(raw.maps, reference.maps).total,
-        "abs_magnetization": _abs_magnetization(coarse, statistics.sign),
+        "place": None if place is None else place.to_dict(),
+        "abs_magnetization": _abs_magnetization(coarse),
         "delta_spin": None,
         "delta_energy": None,
     }
-    if not isinstance(rule, BoltzmannLayer) and Lattice(rule.coarse.shape).size > 1:
+    if placed.coarse.size > 1 and (place is None or place.placed):
         for operator in ("spin", "energy"):
             fit = dimension(two_point(coarse.astype(np.float32), operator))
             numbers[f"delta_{operator}"] = None if fit is None else _pair(fit.value, fit.error)
     return _Row(name, numbers, raw, statistics)
 
 
-def _abs_magnetization(coarse: np.ndarray, sign: np.ndarray) -> dict[str, float]:
-    """⟨|mean_a s_a h_a|⟩ with the error of correlated draws; s_a is the gauge sign of the map of a."""
-    m = np.abs((coarse.reshape(*coarse.shape[:2], -1) * sign).mean(axis=-1)).astype(np.float64)
+def _placed(
+    rule: AbstractCoarseGraining, maps: np.ndarray, sign: np.ndarray
+) -> tuple[AbstractCoarseGraining, Placement | None]:
+    """Block spins as they are; hidden units with their gauge signs, on a lattice where they fit one."""
+    last = rule.links[-1] if isinstance(rule, Composition) else rule
+    if not isinstance(last, BoltzmannLayer):
+        return rule, None
+    unit, count = last.machine.hidden, rule.coarse.size
+    side = round((rule.fine.size / count) ** (1 / rule.fine.ndim))
+    try:
+        found = place_units(maps, blocked_shape(rule.fine, side))
+    except UsageError:
+        return PlacedUnits(rule, Lattice((count,)), order=np.arange(count), sign=sign, unit=unit), None
+    return PlacedUnits(rule, found.coarse, order=found.order, sign=found.sign, unit=unit), found
+
+
+def _abs_magnetization(coarse: np.ndarray) -> dict[str, float]:
+    """⟨|mean_a h_a|⟩ with the error of correlated draws."""
+    m = np.abs(coarse.reshape(*coarse.shape[:2], -1).mean(axis=-1)).astype(np.float64)
     try:
         found = gamma_method(m)
     except NumericalError:  # no fluctuations, no error
@@ -184,6 +230,8 @@ def _pair(value: float, error: float) -> dict[str, float]:
 def _cell(value: Any) -> str:
     if value is None:
         return "—"
+    if isinstance(value, dict) and "displacement" in value:
+        return f"{value['displacement']:.3f} ({value['random'][0]:.3f})"
     if isinstance(value, dict):
         return with_error(value["value"], value["error"])
     return str(value) if isinstance(value, int) else "—" if math.isnan(value) else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""The probes of a Boltzmann machine by name: numbers for JSON, arrays for .npz, a figure."""
+"""The probes of Boltzmann machines by name: numbers for JSON, arrays for .npz, a figure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from deeprg.cli._boltzmann_data import Configurations, encoded
-from deeprg.coarsegrain import build_block_rule
-from deeprg.coarsegrain.boltzmann import BoltzmannLayer
+from deeprg.coarsegrain import AbstractCoarseGraining, build_block_rule
+from deeprg.coarsegrain.boltzmann import AbstractUnit, BeliefNetwork, BoltzmannLayer
 from deeprg.lattice import Lattice
 from deeprg.probes import (
     ScalingDimension,
@@ -20,6 +20,7 @@ from deeprg.probes import (
     band_structure,
     match_patterns,
     pattern_statistics,
+    receptive_fields,
     scaling_dimension,
     two_point,
     vh_maps,
@@ -32,7 +33,7 @@ from deeprg.report.vh_maps import plot_tiles
 from deeprg.report.weight_spectra import plot_bands, plot_weight_spectra
 from deeprg.runs.errors import DeeprgError, UsageError
 
-__all__ = ["PROBES", "Finding", "Subject", "dimension", "extremes", "maps_of"]
+__all__ = ["PROBES", "Finding", "Subject", "dimension", "extremes", "maps_of", "rule_of"]
 
 _AT_ONCE, _BLOCKS = 2048, 20
 _MOST_SITES = 16  # of which all couplings up to fourth order are taken; else pairs near each other
@@ -41,9 +42,13 @@ _FARTHEST, _PAIRS = 3.0, 16  # their largest distance, and how many at each: one
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A trained layer, the configurations it is probed with, [chains, draws, *lattice], and a key."""
+    """A stack of trained layers, seen as one: from the visible units to the top hidden ones.
 
-    layer: BoltzmannLayer
+    `data` are the configurations that it is probed with, [chains, draws, *lattice].
+    """
+
+    network: BeliefNetwork
+    lattice: Lattice
     data: Configurations
     key: PRNGKeyArray
 
@@ -53,17 +58,33 @@ class Subject:
         return self.data.groups[0]
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the lattice of the visible units."""
-        return self.layer.fine.shape
+    def depth(self) -> int:
+        """How many layers."""
+        return len(self.network.machines)
 
     @property
-    def weights(self) -> np.ndarray:
-        """W [visible, hidden]; `UsageError` where a unit has several rows."""
-        machine = self.layer.machine
-        if machine.visible.q > 1:
-            raise UsageError(f"W of '{machine.visible.name}' units has {machine.visible.q} rows per site.")
-        return np.asarray(machine.weights, np.float64)
+    def rule(self) -> AbstractCoarseGraining:
+        """Visible units to top hidden units, which have no places: a chain of them."""
+        return rule_of(self.network, self.lattice)
+
+    @property
+    def visible(self) -> AbstractUnit:
+        """The kind of the visible units."""
+        return self.network.machines[0].visible
+
+    @property
+    def fields(self) -> list[np.ndarray]:
+        """Effective receptive fields of every layer, [units, sites]; `UsageError` for Potts units."""
+        if self.visible.q > 1:
+            raise UsageError(f"W of '{self.visible.name}' units has {self.visible.q} rows per site.")
+        return receptive_fields([machine.weights for machine in self.network.machines])
+
+
+def rule_of(network: BeliefNetwork, lattice: Lattice) -> AbstractCoarseGraining:
+    """The network as one coarse-graining; its hidden layers are chains."""
+    if len(network.machines) == 1:
+        return BoltzmannLayer(network.machines[0], lattice)
+    return network.coarse_graining(lattice, *(Lattice((width,)) for width in network.widths[1:]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +118,13 @@ def dimension(curve: TwoPoint) -> ScalingDimension | None:
 def maps_of(rule: Any, x: np.ndarray, key: PRNGKeyArray, *, connected: bool = False) -> VHMaps:
     """⟨v h⟩, with E[h | v] where the rule knows it."""
     blocks = min(_BLOCKS, x.shape[0] * x.shape[1] // 2)
-    return vh_maps(rule, x, key=key, mean=hasattr(rule, "mean"), blocks=blocks, connected=connected)
+    mean = hasattr(rule, "mean") and getattr(rule, "averages", True)
+    return vh_maps(rule, x, key=key, mean=mean, blocks=blocks, connected=connected)
 
 
 def _vh(subject: Subject) -> Finding:
-    raw = maps_of(subject.layer, subject.x, subject.key)
-    connected = maps_of(subject.layer, subject.x, subject.key, connected=True)
+    raw = maps_of(subject.rule, subject.x, subject.key)
+    connected = maps_of(subject.rule, subject.x, subject.key, connected=True)
     numbers = {}
     for name, maps in (("raw", raw), ("connected", connected)):
         value, error = extremes(maps)
@@ -119,10 +141,10 @@ def _vh(subject: Subject) -> Finding:
 
 
 def _patterns(subject: Subject) -> Finding:
-    raw = maps_of(subject.layer, subject.x, subject.key)
+    raw = maps_of(subject.rule, subject.x, subject.key)
     found = {"⟨v h⟩": pattern_statistics(raw.maps)}
-    if subject.layer.machine.visible.q == 1:
-        found["weights"] = pattern_statistics(subject.weights.T.reshape(-1, *subject.shape))
+    if subject.visible.q == 1:
+        found["weights"] = pattern_statistics(subject.fields[-1], subject.lattice.shape)
     numbers: dict[str, Any] = {}
     rows = []
     for name, one in found.items():
@@ -131,9 +153,10 @@ def _patterns(subject: Subject) -> Finding:
         numbers["vh" if name == "⟨v h⟩" else name] = part
         text = "width {width:.3g}, {spots:.3g} spots, participation {participation:.3f}"
         rows.append((f"{name}, medians", text.format(**part)))
-    side = round((subject.layer.fine.size / subject.layer.coarse.size) ** (1 / len(subject.shape)))
+    lattice = subject.lattice
+    side = round((lattice.size / subject.rule.coarse.size) ** (1 / lattice.ndim))
     try:
-        rule = build_block_rule("average", subject.layer.fine, side=side)
+        rule = build_block_rule("average", lattice, side=side)
     except UsageError:
         numbers["block_average"] = None
     else:
@@ -150,13 +173,13 @@ def _patterns(subject: Subject) -> Finding:
 
 def _two_point(subject: Subject) -> Finding:
     """G(r) of the data beside that of v', one round v -> h -> v' further."""
-    unit, rows = subject.layer.machine.visible, subject.x
-    v = encoded(rows, unit, subject.layer.fine, f"'{subject.data.path}'")
+    unit, rows, network = subject.visible, subject.x, subject.network
+    v = encoded(rows, unit, subject.lattice, f"'{subject.data.path}'")
     parts = []
     for number, first in enumerate(range(0, len(v), _AT_ONCE)):
-        key = jax.random.fold_in(subject.key, number)
-        part = jnp.asarray(v[first : first + _AT_ONCE], subject.layer.machine.weights.dtype)
-        parts.append(np.asarray(unit.decode(subject.layer.machine.gibbs(part, key=key))))
+        up, down = jax.random.split(jax.random.fold_in(subject.key, number))
+        part = jnp.asarray(v[first : first + _AT_ONCE], network.machines[0].weights.dtype)
+        parts.append(np.asarray(unit.decode(network.down(network.up(part, key=up), mean=False, key=down))))
     again = np.concatenate(parts).reshape(rows.shape)
     curves, fits, numbers, shown = {}, {}, {}, []
     for operator in ("spin", "energy"):
@@ -180,23 +203,43 @@ def _two_point(subject: Subject) -> Finding:
 
 
 def _spectra(subject: Subject) -> Finding:
-    spectrum, bands = weight_spectrum(subject.weights), band_structure(subject.weights, subject.shape)
+    """Singular values of the top W; bands of R R^T, R its units' receptive fields (W itself in layer 1)."""
+    spectrum = weight_spectrum(subject.network.machines[-1].weights)
+    bands = band_structure(subject.fields[-1].T, subject.lattice.shape)
     ratio = bands.mean / bands.mean[0] if bands.mean[0] else bands.mean
+    name = "W" if subject.depth == 1 else "R"
     fig, axes = figure(11.0, 3.8, ncols=2)
     plot_weight_spectra(axes[0], {"W": spectrum})
-    plot_bands(axes[1], {"W": bands})
+    plot_bands(axes[1], {name: bands})
     rows = [
         ("largest singular values", ", ".join(f"{s:.4g}" for s in spectrum.singular_values[:4])),
         ("above the random edge", f"{spectrum.outliers} of {len(spectrum.singular_values)}"),
-        ("W Wᵀ at r = 1 over r = 0", f"{ratio[1]:.4f}" if len(ratio) > 1 else "—"),
+        (f"{name} {name}ᵀ at r = 1 over r = 0", f"{ratio[1]:.4f}" if len(ratio) > 1 else "—"),
     ]
     numbers = {**spectrum.to_dict(), "bands": {"r": bands.r.tolist(), "mean": bands.mean.tolist()}}
     return Finding(numbers, rows, fig)
 
 
+def _receptive(subject: Subject) -> Finding:
+    """Effective receptive fields R^(l) = W^(1) ... W^(l) of every layer: how large, how local."""
+    fields, shape = subject.fields, subject.lattice.shape
+    fig, axes = figure(5.4 * len(fields), 4.8, ncols=len(fields))
+    numbers, rows = [], []
+    for depth, (ax, patterns) in enumerate(zip(np.ravel(axes), fields, strict=True), 1):
+        found = pattern_statistics(patterns, shape).to_dict()
+        part = {key: found[f"median_{key}"] for key in ("width", "spots", "participation")}
+        numbers.append({"layer": depth, "units": len(patterns), **part})
+        text = "width {width:.3g}, {spots:.3g} spots, participation {participation:.3f}".format(**part)
+        rows.append((f"layer {depth}, {len(patterns)} units, medians", text))
+        plot_tiles(ax, patterns.reshape(-1, *shape), title=f"layer {depth}", label="field")
+    return Finding({"layers": numbers}, rows, fig, {f"field_{k}": one for k, one in enumerate(fields, 1)})
+
+
 def _couplings(subject: Subject) -> Finding:
     """Effective couplings of the visible units: all orders of small machines, near pairs of large ones."""
-    machine, lattice = subject.layer.machine, subject.layer.fine
+    if subject.depth > 1:
+        raise UsageError("Effective couplings are those of one machine: take --depth 1.")
+    machine, lattice = subject.network.machines[0], subject.lattice
     small = lattice.size <= _MOST_SITES
     spins = machine.visible.name == "spin"
     method = "exact" if small or not spins else "clt"
@@ -265,5 +308,6 @@ PROBES: dict[str, Callable[[Subject], Finding]] = {
     "patterns": _patterns,
     "two-point": _two_point,
     "spectra": _spectra,
+    "receptive": _receptive,
     "couplings": _couplings,
 }

@@ -7,12 +7,11 @@ import jax
 import numpy as np
 
 from deeprg.cli._boltzmann_data import Configurations, load_configurations, require_lattice
-from deeprg.cli._boltzmann_setup import open_rbm, trained_rbm
+from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import write_figure
 from deeprg.cli._probes import PROBES, Subject
 from deeprg.cli._table import text_table
-from deeprg.coarsegrain.boltzmann import BoltzmannLayer
 from deeprg.report.style import style
 from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.errors import UsageError, nearest
@@ -34,19 +33,26 @@ def one_temperature(path: str | Path, temperature: str | None) -> Configurations
 
 
 def run_probe(
-    name: str, *, source: Path | None, temperature: str | None, probes: str | None, seed: int, json: bool
+    name: str,
+    *,
+    source: Path | None,
+    temperature: str | None,
+    probes: str | None,
+    depth: int | None,
+    seed: int,
+    json: bool,
 ) -> int:
     """`deeprg probe`; returns the exit code."""
     chosen = _chosen(probes)
-    run, setup = open_rbm(name)
-    machine = trained_rbm(run, setup)
+    run, setup = open_boltzmann(name)
+    network = trained_network(run, setup).up_to(depth)
     stored = setup.config.data
     if temperature is None and source is None:
         temperature = stored.temperature
     data = one_temperature(stored.path if source is None else source, temperature)
     require_lattice(data, setup.lattice, f"the machine of '{run.path}'")
-    subject = Subject(BoltzmannLayer(machine, setup.lattice), data, jax.random.key(seed))
-    say(f"{data.describe()}; {machine.n_visible} visible and {machine.n_hidden} hidden units")
+    subject = Subject(network, setup.lattice, data, jax.random.key(seed))
+    say(f"{data.describe()}; layers of {', '.join(map(str, network.widths))} units")
     numbers, arrays, rows = {}, {}, []
     for probe in chosen:
         say(f"probe {probe}")
@@ -67,6 +73,7 @@ def run_probe(
         "schema_version": SCHEMA_VERSION,
         "run": str(run.path),
         "data": str(data.path),
+        "depth": len(network.machines),
         "temperature": data.temperatures[0],
         "n": data.count,
         "seed": seed,

@@ -148,7 +148,13 @@ def _columns(record: Mapping[str, Any], exact: float | None) -> list[tuple[str, 
 def _boltzmann_columns(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the monitors of a Boltzmann machine say."""
     columns = [("step", str(record["step"])), ("reconstruction", f"{record['reconstruction_error']:.4f}")]
-    if "pseudo_likelihood" in record:
+    if "log_likelihood" in record:
+        held_out = record.get("log_likelihood_held_out")
+        other = "" if held_out is None else f" (held out {held_out:.2f})"
+        columns.append(
+            ("ln p", f"{record['log_likelihood']:.2f}{other} ± {record['log_partition_error']:.2g}")
+        )
+    elif "pseudo_likelihood" in record:
         columns.append(("pseudo-likelihood", f"{record['pseudo_likelihood']:.2f} nats"))
     if "free_energy_gap" in record:
         columns.append(("gap to held-out", f"{record['free_energy_gap']:.3f} nats"))

@@ -1,4 +1,4 @@
-"""What a run folder holds: the training of a flow or of a Boltzmann machine, or a study."""
+"""What a run folder holds: the training of a flow or of Boltzmann machines, or a study."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Kind = Literal["flow", "rbm", "study"]
 
 _NAMES: dict[str, str] = {
     "flow": "the training of a flow",
-    "rbm": "the training of a Boltzmann machine",
+    "rbm": "the training of Boltzmann machines",
     "study": "a study",
 }
 
@@ -21,7 +21,7 @@ def kind_of(run: RunFolder) -> Kind:
     resolved = run.resolved()
     if "study" in resolved:
         return "study"
-    return "rbm" if resolved.get("kind") == "rbm" else "flow"
+    return "rbm" if resolved.get("kind") in ("rbm", "dbn") else "flow"
 
 
 def refuse_other(run: RunFolder, wanted: Kind) -> None:

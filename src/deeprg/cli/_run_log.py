@@ -16,10 +16,19 @@ __all__ = ["continued", "loop_options", "report_stop"]
 
 
 def loop_options(
-    folder: RunFolder, display: Progress, stop: StopRequest, limit: float | None, begun: float
+    folder: RunFolder,
+    display: Progress,
+    stop: StopRequest,
+    limit: float | None,
+    begun: float,
+    *,
+    before: int = 0,
+    **facts: Any,
 ) -> dict[str, Any]:
-    """Options of `deeprg.train.train`: records and events go to folder and display, `limit` (minutes) counts
-    from `begun`.
+    """Options of `deeprg.train.train`: records and events go to folder and display.
+
+    `limit` (minutes) counts from `begun`; `before` are the steps of earlier trainings of the run, and `facts`
+    go into every record.
     """
 
     def on_event(text: str) -> None:
@@ -27,6 +36,7 @@ def loop_options(
         display.event(text)
 
     def on_chunk(record: dict[str, Any]) -> None:
+        record = {**record, "step": before + record["step"], **facts}
         folder.append_metrics(record)
         display.record(record)
 
@@ -35,16 +45,21 @@ def loop_options(
     return {"on_chunk": on_chunk, "on_event": on_event, "stop": stop, "time_limit": left}
 
 
-def continued(folder: RunFolder, checkpoints: Checkpoints, state: TrainState, plan: Plan) -> TrainState:
-    """The newest state of a run, `state` where it has none yet; its metrics end there."""
+def continued(
+    folder: RunFolder, checkpoints: Checkpoints, state: TrainState, plan: Plan, *, before: int = 0
+) -> TrainState:
+    """The newest state of a run, `state` where it has none yet; its metrics end there.
+
+    `before` are the steps of earlier trainings of the same run.
+    """
     if checkpoints.last.exists():
-        state, header = checkpoints.load(state)
-        say(f"continuing '{folder.path}' after step {header['step']}")
+        state, _ = checkpoints.load(state)
+        say(f"continuing '{folder.path}' after step {before + int(state.step)}")
     else:
         say(f"'{folder.path}' has no checkpoint yet: starting at step 0")
     if plan.depends_on_clock:
         say("the plan depends on the clock: the numbers will not repeat those of an uninterrupted run")
-    folder.resume(int(state.step))
+    folder.resume(before + int(state.step))
     return state
 
 

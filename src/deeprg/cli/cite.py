@@ -27,7 +27,7 @@ def cite(
     if folder is not None and config is not None and "study" in config:
         print(bibtex([CITATIONS[key] for key in (folder.results() or {}).get("sources", ())]))
         return 0
-    if config is not None and config.get("kind") == "rbm":
+    if config is not None and config.get("kind") in ("rbm", "dbn"):
         known = (
             "vehtari2015pareto",
             "wolff2004monte",

@@ -29,9 +29,9 @@ def compare(
 
     Columns: sites of the coarse lattice; the largest ⟨v h⟩ of a coarse site, raw and connected, mean over
     coarse sites; median width (lattice spacings), spots and participation ratio of the maps; root mean square
-    distance to the maps of the first row; ⟨|m'|⟩ of the coarse variables, signs by gauge; scaling
-    dimensions on the coarse lattice (none for hidden units, which have no places, and for
-    lattices too small for a fit).
+    distance to the maps of the first row; how far hidden units are from places on a coarse lattice; ⟨|m'|⟩
+    of the coarse variables, signs by gauge; scaling dimensions on the coarse lattice, of hidden units only
+    where their centres lie on it. The layers of a dbn: RUN:depth=1.
     """
     from deeprg.cli._comparing import run_compare
 

@@ -1,4 +1,4 @@
-"""`deeprg probe RUN`: what the hidden units of a Boltzmann machine do."""
+"""`deeprg probe RUN`: what the hidden units of Boltzmann machines do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ __all__ = ["probe"]
 
 
 def probe(
-    run: Annotated[str, Parameter(help="run folder of deeprg train rbm, or its name in runs/")],
+    run: Annotated[str, Parameter(help="run folder of deeprg train rbm or dbn, or its name in runs/")],
     *,
     source: Annotated[
         Path | None, Parameter(name="--with", help="configurations, E.zarr or .npy; default the run's own")
@@ -20,15 +20,21 @@ def probe(
         str | None, Parameter(help="of an ensemble: a value, critical or its number")
     ] = None,
     probes: Annotated[
-        str | None, Parameter(help="of vh,patterns,two-point,spectra,couplings; default all that apply")
+        str | None,
+        Parameter(help="of vh,patterns,two-point,spectra,receptive,couplings; default all that apply"),
+    ] = None,
+    depth: Annotated[
+        int | None, Parameter(converter=whole, help="of a dbn: which hidden layer [the top one]")
     ] = None,
     seed: Annotated[int, Parameter(converter=whole, help="seed of everything random")] = 0,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
-    """Maps ⟨v h⟩, patterns, two-point functions of data and reconstructions, spectrum of W, couplings.
+    """Maps ⟨v h⟩, patterns, two-point functions of data and reconstructions, spectra, fields, couplings.
 
     Writes probe.json, the arrays as probe.npz and one figure per probe into the run folder.
     """
     from deeprg.cli._probing import run_probe
 
-    return run_probe(run, source=source, temperature=temperature, probes=probes, seed=seed, json=json)
+    return run_probe(
+        run, source=source, temperature=temperature, probes=probes, depth=depth, seed=seed, json=json
+    )

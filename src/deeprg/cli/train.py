@@ -1,4 +1,4 @@
-"""`deeprg train`: `flow` from a Hamiltonian, judged against the exact free energy, and `rbm` from data."""
+"""`deeprg train`: `flow` from a Hamiltonian, judged against the exact free energy; `rbm`, `dbn` from data."""
 
 import sys
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Group, Parameter
 
 from deeprg.cli._flags import whole
-from deeprg.cli.train_rbm import train_rbm
+from deeprg.cli.train_boltzmann import train_dbn, train_rbm
 
 __all__ = ["app"]
 
 app = App(name="train", help="Train a model into a run folder.")
 app.command(train_rbm, name="rbm")
+app.command(train_dbn, name="dbn")
 
 _TARGET = Group("Target", sort_key=1)
 _TRAINING = Group("Training", sort_key=2)

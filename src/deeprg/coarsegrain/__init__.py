@@ -5,7 +5,7 @@ from ._blocking import BlockAverage, Decimation, Majority, blocked_shape
 from ._composition import BLOCK_RULES, Composition, build_block_rule
 from ._ensemble import CoarsenedBatch, coarsen_batches, coarsen_ensemble, ensemble_size
 from ._flow import FlowCoarseGraining
-from .boltzmann import BoltzmannLayer, DeepBoltzmannLayer
+from .boltzmann import BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits
 
 # Every coarse-graining by name; the command line lists it and the tests walk it.
 COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
@@ -14,6 +14,7 @@ COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
     "flow": FlowCoarseGraining,
     "boltzmann": BoltzmannLayer,
     "deep-boltzmann": DeepBoltzmannLayer,
+    "placed": PlacedUnits,
 }
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "DeepBoltzmannLayer",
     "FlowCoarseGraining",
     "Majority",
+    "PlacedUnits",
     "blocked_shape",
     "build_block_rule",
     "coarsen_batches",

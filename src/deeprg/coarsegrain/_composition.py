@@ -65,6 +65,11 @@ class Composition(AbstractCoarseGraining):
         """Whether all links are."""
         return all(link.deterministic for link in self.links)
 
+    @property
+    def averages(self) -> bool:
+        """Whether `mean` is known: the last link has one, and those before do not draw at random."""
+        return hasattr(self.links[-1], "mean") and all(link.deterministic for link in self.links[:-1])
+
     def check(self, x: np.ndarray) -> None:
         """What the first link checks."""
         if hasattr(self.links[0], "check"):

@@ -29,6 +29,7 @@ from deeprg.probes.patterns import (
     pattern_width,
     radial_profile,
 )
+from deeprg.probes.placement import Placement, place_units
 from deeprg.probes.quality import quality, spin_log_partition
 from deeprg.probes.rbm_flow import (
     FlowRecord,
@@ -82,6 +83,7 @@ __all__ = [
     "NetworkThermometer",
     "PatternMatch",
     "PatternStatistics",
+    "Placement",
     "Profile",
     "Reading",
     "RelativeMap",
@@ -113,6 +115,7 @@ __all__ = [
     "pattern_autocorrelation",
     "pattern_statistics",
     "pattern_width",
+    "place_units",
     "quality",
     "radial_profile",
     "receptive_fields",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from deeprg.coarsegrain.boltzmann import RBM, rbm_flow
+from deeprg.coarsegrain.boltzmann import RBM, BeliefNetwork, rbm_flow
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
 from deeprg.montecarlo import thermodynamics, two_sample_test
@@ -169,17 +169,18 @@ def follow_flow(
 
 
 def follow_machine(
-    machine: RBM,
+    machine: RBM | BeliefNetwork,
     starts: Mapping[str, Any],
     lattice: Lattice,
     *,
     length: int,
     every: int = 1,
+    depth: int | None = None,
     thermometers: Mapping[str, DirectThermometer] | None = None,
     network: NetworkThermometer | None = None,
     key: PRNGKeyArray,
 ) -> dict[str, FlowRecord]:
-    """The flow v -> h -> v' of a machine of spin or binary units from several starts, each followed.
+    """The flow v -> h -> v' of a machine or network of spin or binary units, followed from several starts.
 
     `starts` has spins ±1 [n, *shape] by name; binary units get and give bits. The rest as in
     `deeprg.coarsegrain.boltzmann.rbm_flow` and `follow_flow`, with their errors; `UsageError` also for other
@@ -191,20 +192,23 @@ def follow_machine(
     >>> [stage.rounds for stage in found["up"].stages], found["up"].stages[0].observables["up"].value
     ([0, 1, 2], 1.0)
     """
-    if machine.visible.name not in ("spin", "binary"):
+    first = machine.machines[0] if isinstance(machine, BeliefNetwork) else machine
+    unit, kind = first.visible, first.weights.dtype
+    if unit.name not in ("spin", "binary"):
         raise UsageError(
-            f"the machine has '{machine.visible.name}' visible units; |m| and the energy are followed for "
-            "spin and binary units."
+            f"the machine has '{unit.name}' visible units; |m| and the energy are followed for spin and "
+            "binary units."
         )
-    if machine.n_visible != lattice.size:
-        raise UsageError(f"the machine has {machine.n_visible} visible units, but {lattice} {lattice.size}.")
-    unit, kind = machine.visible, machine.weights.dtype
+    if first.n_visible != lattice.size:
+        raise UsageError(
+            f"the machine has {first.n_visible} visible units, but {lattice} has {lattice.size} sites."
+        )
 
     def stages(start: Any, key: PRNGKeyArray) -> Iterator[tuple[int, np.ndarray]]:
         spins = np.asarray(start).reshape(len(start), -1)
         unit.check_values(spins, "the start")
         v = unit.encode(jnp.asarray(spins, kind))
-        for rounds, x in rbm_flow(machine, v, length=length, every=every, key=key):
+        for rounds, x in rbm_flow(machine, v, length=length, every=every, depth=depth, key=key):
             yield rounds, np.asarray(unit.decode(x))
 
     keys = jax.random.split(key, len(starts))

@@ -1,7 +1,7 @@
 """Restricted Boltzmann machines with units of any kind."""
 
 from ._ais import AISEstimate, ais, independent_base, reverse_ais
-from ._belief import BeliefNetwork, fit_greedy
+from ._belief import BeliefNetwork, fit_greedy, hidden_rows
 from ._deep import DeepBoltzmannMachine
 from ._deep_layer import DeepBoltzmannLayer
 from ._deep_objective import DeepObjective
@@ -20,6 +20,7 @@ from ._likelihood import (
 )
 from ._monitor import free_energy_gap, monitor, pseudo_likelihood, reconstruction_error, singular_values
 from ._objective import ContrastiveDivergence
+from ._placed import PlacedUnits
 from ._rbm import RBM
 from ._running import RunningEstimate, RunningPartition
 from ._tempering import TemperedSamples, parallel_tempering, trajectory_tempering
@@ -40,6 +41,7 @@ __all__ = [
     "DeepObjective",
     "ExactMoments",
     "Gaussian",
+    "PlacedUnits",
     "Potts",
     "Rectified",
     "RunningEstimate",
@@ -52,6 +54,7 @@ __all__ = [
     "fit",
     "fit_greedy",
     "free_energy_gap",
+    "hidden_rows",
     "independent_base",
     "initial_state",
     "kl_divergence",

@@ -18,7 +18,7 @@ from ._layer import BoltzmannLayer
 from ._objective import ContrastiveDivergence
 from ._rbm import RBM
 
-__all__ = ["BeliefNetwork", "fit_greedy"]
+__all__ = ["BeliefNetwork", "fit_greedy", "hidden_rows"]
 
 _BATCH = 10_000
 
@@ -54,11 +54,18 @@ class BeliefNetwork(eqx.Module):
         """Units of every layer, the visible one first."""
         return (self.machines[0].n_visible, *(machine.n_hidden for machine in self.machines))
 
+    def up_to(self, depth: int | None) -> "BeliefNetwork":
+        """The network of the first `depth` hidden layers, all of them for None; `UsageError` for others."""
+        most = len(self.machines)
+        if depth is not None and not 1 <= depth <= most:
+            raise UsageError(f"depth = {depth} must be in 1 ... {most}, the hidden layers of this network.")
+        return BeliefNetwork(self.machines[:depth])
+
     def up(
         self, v: Float[Array, "*batch v"], *, depth: int | None = None, key: PRNGKeyArray
     ) -> Float[Array, "*batch h"]:
         """The layer `depth` (the top one by default) drawn layer by layer from the visible one."""
-        machines = self.machines[: self._depth(depth)]
+        machines = self.up_to(depth).machines
         for machine, own in zip(machines, jax.random.split(key, len(machines)), strict=True):
             v = machine.sample_hidden(v, key=own)
         return v
@@ -67,13 +74,11 @@ class BeliefNetwork(eqx.Module):
         self, h: Float[Array, "*batch h"], *, depth: int | None = None, mean: bool = True, key: PRNGKeyArray
     ) -> Float[Array, "*batch v"]:
         """Visible units given layer `depth`, drawn layer by layer; with `mean` the last step averages."""
-        machines = self.machines[: self._depth(depth)]
-        for place, own in zip(
-            range(len(machines) - 1, -1, -1), jax.random.split(key, len(machines)), strict=True
-        ):
-            machine = machines[place]
-            h = machine.visible_mean(h) if mean and place == 0 else machine.sample_visible(h, key=own)
-        return h
+        *above, last = self.up_to(depth).machines[::-1]
+        *keys, own = jax.random.split(key, len(above) + 1)
+        for machine, other in zip(above, keys, strict=True):
+            h = machine.sample_visible(h, key=other)
+        return last.visible_mean(h) if mean else last.sample_visible(h, key=own)
 
     def reconstruct(
         self, v: Float[Array, "*batch v"], *, depth: int | None = None, key: PRNGKeyArray
@@ -124,12 +129,6 @@ class BeliefNetwork(eqx.Module):
         pairs = zip(self.machines, lattices, lattices[1:], strict=False)
         return Composition(*(BoltzmannLayer(machine, fine, coarse) for machine, fine, coarse in pairs))
 
-    def _depth(self, depth: int | None) -> int:
-        most = len(self.machines)
-        if depth is not None and not 1 <= depth <= most:
-            raise UsageError(f"depth = {depth} must be in 1 ... {most}, the hidden layers of this network.")
-        return most if depth is None else depth
-
 
 def fit_greedy(
     machines: Sequence[RBM],
@@ -162,12 +161,17 @@ def fit_greedy(
         result = fit(machine, rows, plan, objective=objective, chains=chains, key=own, **options)
         trained.append(result.state.averaged)
         results.append(result)
-        rows = _hidden_rows(trained[-1], rows, key=drawing)
+        rows = hidden_rows(trained[-1], rows, key=drawing)
     return BeliefNetwork(tuple(trained)), results
 
 
-def _hidden_rows(machine: RBM, rows: np.ndarray, *, key: PRNGKeyArray) -> np.ndarray:
-    """One draw of the hidden layer for every row."""
+def hidden_rows(machine: RBM, rows: np.ndarray, *, key: PRNGKeyArray) -> np.ndarray:
+    """One draw of the hidden layer for every row [n, n_v q_v]: what the next machine is trained on.
+
+    >>> machine = RBM.create(4, 3, key=jax.random.key(0))
+    >>> hidden_rows(machine, np.ones((5, 4)), key=jax.random.key(1)).shape
+    (5, 3)
+    """
     draw = eqx.filter_jit(lambda v, key: machine.sample_hidden(v, key=key))
     parts = []
     for start in range(0, len(rows), _BATCH):

@@ -1,4 +1,4 @@
-"""ln Z while a machine is trained: chains annealed from each machine to the next one, with weights."""
+"""ln Z while a machine is trained: chains that follow the machine, with weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from ...runs.errors import UsageError
 from ._ais import independent_base, log_z_of_base
@@ -15,13 +15,14 @@ from ._rbm import RBM
 
 __all__ = ["RunningEstimate", "RunningPartition"]
 
-_FIRST = 500  # steps from independent units to the first machine
-_FLOOR = 1e-12
+_STEP, _LEAST = 0.2, 20  # standard deviation of ln w that one step may add; steps of an update
+_FEWEST = 0.5  # effective share of an island, below which its chains are drawn anew
+_LARGEST, _FLOOR = 0.5, 1e-12
 
 
 @dataclass(frozen=True)
 class RunningEstimate:
-    """ln Z of the newest machine, its error over the islands, and the share of chains that still count."""
+    """ln Z of the newest machine, its error over the islands, and the effective share of their chains."""
 
     log_partition: float
     error: float
@@ -32,19 +33,19 @@ class RunningPartition:
     """ln Z along a training, by a particle filter that follows the machine.
 
     `islands` independent populations of `chains` configurations start in independent units, where ln Z is
-    known, and are annealed to the machine. Each `update` anneals them on to a newer machine in `steps` steps
-    of t, E_t = (1 - t) E_old + t E_new,
+    known. `update` anneals them to a newer machine, E_t = (1 - t) E_old + t E_new,
 
         ln w += F_t(v) - F_t'(v),   then one round of block Gibbs at t',
 
-    and draws the configurations of an island anew by their weights when fewer than half of them count. The
-    mean of the islands' estimates of Z has no bias, so ln Z is low on average, the less the nearer machines
-    are to each other. It costs about as much as `steps` training steps. Sources: A. Doucet, N. de Freitas, N.
-    Gordon (eds.), Sequential Monte Carlo Methods in Practice (2001); along a training, N. Béreux et al.,
-    arXiv:2405.15376.
+    with steps t -> t' so small that ln w spreads by no more than 0.2 at each, and draws the configurations of
+    an island anew by their weights when fewer than half of them count. Where the rounds that it may take do
+    not suffice, the chains stay on the way, there is no estimate, and the next update goes on from there. The
+    mean of the islands' estimates of Z has (but for the choice of the steps) no bias, so ln Z is low on
+    average, the less the more chains there are. Sources: A. Doucet, N. de Freitas, N. Gordon (eds.),
+    Sequential Monte Carlo Methods in Practice (2001); along a training, N. Béreux et al., arXiv:2405.15376.
 
     `data` [n, n_v q_v] gives the independent units the means of the data. Raises `UsageError` for fewer than
-    two islands, or numbers below one.
+    two islands, or no chain.
 
     >>> from deeprg.coarsegrain.boltzmann import log_partition
     >>> keys = jax.random.split(jax.random.key(0), 3)
@@ -62,101 +63,113 @@ class RunningPartition:
         *,
         islands: int = 8,
         chains: int = 32,
-        steps: int = 20,
         key: PRNGKeyArray,
     ):
-        if islands < 2 or chains < 1 or steps < 1:
+        if islands < 2 or chains < 1:
             raise UsageError(
-                f"islands = {islands}, chains = {chains}, steps = {steps}: an error needs two islands, "
-                "each with a chain or more, and at least one step."
+                f"islands = {islands}, chains = {chains}: an error needs two islands, each with a chain."
             )
-        base = independent_base(machine, data)
-        starting, rest = jax.random.split(key)
+        self._machine = base = independent_base(machine, data)
         field = jnp.broadcast_to(base.visible_bias, (islands, chains, len(base.visible_bias)))
-        self._machine, self._v = base, base.visible.sample(field, key=starting)
+        self._v = base.visible.sample(field, key=key)
         self._log_weights = np.zeros((islands, chains))
         self._log_z = np.full(islands, log_z_of_base(base))  # up to what the weights hold
-        self._steps = steps
-        self._advance(machine, max(_FIRST, steps), rest)
 
-    def update(self, machine: RBM, *, key: PRNGKeyArray) -> RunningEstimate:
-        """Anneal on to this machine, of the same units and sizes; ln Z of it."""
-        self._advance(machine, self._steps, key)
-        return self.estimate
+    def update(self, machine: RBM, *, rounds: int = 1000, key: PRNGKeyArray) -> RunningEstimate | None:
+        """Follow the machine, of the same units and sizes, for at most so many rounds of Gibbs sampling.
 
-    @property
-    def estimate(self) -> RunningEstimate:
-        """ln Z of the newest machine; the error by the delta method over the islands."""
-        logs = self._log_z + self._log_means()
-        top = logs.max()
-        ratios = np.exp(logs - top)
-        mean = ratios.mean()
-        error = ratios.std(ddof=1) / (np.sqrt(len(ratios)) * mean)
+        ln Z of it, the error by the delta method over the islands; None where the rounds were too few, or the
+        islands differ so much (an error above 0.5) that the estimate hangs on one of them.
+        """
+        with jax.enable_x64(True):  # for ln w alone
+            arrays = jnp.asarray(self._log_weights), jnp.asarray(self._log_z)
+            t, self._v, log_weights, log_z = _follow(self._machine, machine, self._v, *arrays, rounds, key)
+            self._log_weights, self._log_z, t = np.array(log_weights), np.array(log_z), float(t)
+        if t < 1:
+            self._machine = _between(self._machine, machine, jnp.asarray(t, machine.weights.dtype))
+            return None
+        self._machine = machine
+        logs = self._log_z + np.asarray(_log_means(self._log_weights))
+        ratios = np.exp(logs - logs.max())
+        error = ratios.std(ddof=1) / (np.sqrt(len(ratios)) * ratios.mean())
+        if error > _LARGEST:
+            return None
         return RunningEstimate(
-            float(top + np.log(mean)), max(float(error), _FLOOR), float(self._ess().mean())
+            float(logs.max() + np.log(ratios.mean())),
+            max(float(error), _FLOOR),
+            float(np.mean(_shares(self._log_weights))),
         )
 
-    def _advance(self, machine: RBM, steps: int, key: PRNGKeyArray) -> None:
-        """In pieces, so that an island is drawn anew before all of its weight is in one chain."""
-        pieces = -(-steps // self._steps)
-        times = np.linspace(0, 1, pieces + 1)
-        for number, own in enumerate(jax.random.split(key, pieces)):
-            moving, choosing = jax.random.split(own)
-            with jax.enable_x64(True):  # for the sum of ln w alone
-                span = jnp.asarray(np.linspace(times[number], times[number + 1], self._steps + 1))
-                self._v, gain = _annealed(self._machine, machine, span, self._v, moving)
-            self._log_weights = self._log_weights + np.asarray(gain)
-            self._resample(choosing)
-        self._machine = machine
 
-    def _ess(self) -> np.ndarray:
-        """The effective share of each island."""
-        weights = np.exp(self._log_weights - self._log_weights.max(axis=1, keepdims=True))
-        return weights.sum(axis=1) ** 2 / (weights**2).sum(axis=1) / weights.shape[1]
+def _log_means(log_weights: Any) -> Any:
+    """ln of the mean weight of each island."""
+    top = log_weights.max(axis=1, keepdims=True)
+    return top[:, 0] + jnp.log(jnp.exp(log_weights - top).mean(axis=1))
 
-    def _log_means(self) -> np.ndarray:
-        """ln of the mean weight of each island."""
-        top = self._log_weights.max(axis=1, keepdims=True)
-        return top[:, 0] + np.log(np.exp(self._log_weights - top).mean(axis=1))
 
-    def _resample(self, key: PRNGKeyArray) -> None:
-        """Systematic resampling (Kitagawa 1996) of the islands where fewer than half of the chains count."""
-        few = np.flatnonzero(self._ess() < 0.5)
-        if not len(few):
-            return
-        chains = self._log_weights.shape[1]
-        rows = np.tile(np.arange(chains), (len(self._log_z), 1))
-        offsets = np.asarray(jax.random.uniform(key, (len(self._log_z),)), np.float64)
-        for island in few:
-            weights = np.exp(self._log_weights[island] - self._log_weights[island].max())
-            places = (np.arange(chains) + offsets[island]) / chains
-            chosen = np.searchsorted(np.cumsum(weights) / weights.sum(), places)
-            rows[island] = np.minimum(chosen, chains - 1)
-        self._log_z[few] += self._log_means()[few]
-        self._log_weights[few] = 0.0
-        self._v = jnp.take_along_axis(self._v, jnp.asarray(rows)[:, :, None], axis=1)
+def _shares(log_weights: Any) -> Any:
+    """The effective share of each island."""
+    weights = jnp.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    return weights.sum(axis=1) ** 2 / (weights**2).sum(axis=1) / weights.shape[1]
+
+
+def _between(old: RBM, new: RBM, t: Array) -> RBM:
+    return jax.tree.map(lambda a, b: a + t * (b - a), old, new)
 
 
 @eqx.filter_jit
-def _annealed(
-    old: RBM, new: RBM, times: Float[Array, " k"], v: Float[Array, "i c v"], key: PRNGKeyArray
-) -> tuple[Float[Array, "i c v"], Float[Array, "i c"]]:
-    kind = v.dtype
+def _follow(
+    old: RBM,
+    new: RBM,
+    v: Float[Array, "i c v"],
+    log_weights: Float[Array, "i c"],
+    log_z: Float[Array, " i"],
+    rounds: int,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], Float[Array, "i c v"], Float[Array, "i c"], Float[Array, " i"]]:
+    """t that was reached, and the chains there."""
+    kind, unit = v.dtype, new.hidden
 
-    def between(t: Array) -> RBM:
-        return jax.tree.map(lambda a, b: a + t.astype(kind) * (b - a), old, new)
+    def unfinished(state: tuple) -> Bool[Array, ""]:
+        return (state[0] < 1) & (state[1] < rounds)
 
-    def step(carry: tuple[Array, Array], now: tuple[Array, Array, Array]) -> tuple[tuple, None]:
-        (v, total), (before, after, key) = carry, now
+    def step(state: tuple) -> tuple:
+        t, done, v, log_weights, log_z = state
+        own = jax.random.fold_in(key, done)
+        choosing, up, down = jax.random.split(own, 3)
         first, second = old.hidden_field(v), new.hidden_field(v)
-        low, high = (first + t.astype(kind) * (second - first) for t in (before, after))
+        low = first + t.astype(kind) * (second - first)
+        drive = v @ (new.visible_bias - old.visible_bias)
+        slope = drive + jnp.sum(unit.mean(low) * (second - first), axis=-1)  # d ln w/dt
+        spread = jnp.sqrt(jnp.mean(jnp.var(slope, axis=1))).astype(t.dtype)
+        after = jnp.minimum(1.0, t + jnp.minimum(_STEP / (spread + _FLOOR), 1 / min(_LEAST, rounds)) + _FLOOR)
+        high = first + after.astype(kind) * (second - first)
         # unit by unit, so that the large free energies themselves never cancel
-        gain = jnp.sum(new.hidden.log_sum(high) - new.hidden.log_sum(low), axis=-1)
-        gain = gain + (after - before).astype(kind) * (v @ (new.visible_bias - old.visible_bias))
-        up, down = jax.random.split(key)
-        v = between(after).sample_visible(new.hidden.sample(high, key=up), key=down)
-        return (v, total + gain.astype(total.dtype)), None
+        gain = jnp.sum(unit.log_sum(high) - unit.log_sum(low), axis=-1) + (after - t).astype(kind) * drive
+        log_weights = log_weights + gain.astype(log_weights.dtype)
+        v, high, log_weights, log_z = _drawn_anew(v, high, log_weights, log_z, choosing)
+        h = unit.sample(high, key=up)
+        v = _between(old, new, after.astype(kind)).sample_visible(h, key=down)
+        return after.astype(t.dtype), done + 1, v, log_weights, log_z
 
-    keys = jax.random.split(key, len(times) - 1)
-    start = v, jnp.zeros(v.shape[:-1], jnp.float64)
-    return jax.lax.scan(step, start, (times[:-1], times[1:], keys))[0]
+    start = jnp.zeros((), log_z.dtype), jnp.zeros((), jnp.int32), v, log_weights, log_z
+    t, _, v, log_weights, log_z = jax.lax.while_loop(unfinished, step, start)
+    return t, v, log_weights, log_z
+
+
+def _drawn_anew(
+    v: Array, field: Array, log_weights: Array, log_z: Array, key: PRNGKeyArray
+) -> tuple[Array, Array, Array, Array]:
+    """Systematic resampling (Kitagawa 1996) of the islands where fewer than half of the chains count."""
+    few = _shares(log_weights) < _FEWEST
+    islands, chains = log_weights.shape
+    weights = jnp.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    ends = jnp.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
+    offsets = jax.random.uniform(key, (islands, 1), ends.dtype)
+    places = (jnp.arange(chains, dtype=ends.dtype)[None] + offsets) / chains
+    chosen = jax.vmap(jnp.searchsorted)(ends, places).astype(jnp.int32)
+    own = jnp.arange(chains, dtype=jnp.int32)[None]
+    rows = jnp.where(few[:, None], jnp.minimum(chosen, chains - 1), own)[:, :, None]
+    v, field = (jnp.take_along_axis(x, rows, axis=1) for x in (v, field))
+    log_z = jnp.where(few, log_z + _log_means(log_weights), log_z)
+    return v, field, jnp.where(few[:, None], 0.0, log_weights), log_z
