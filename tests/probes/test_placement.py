@@ -59,7 +59,12 @@ def test_rearranged_block_spins_have_the_correlations_of_block_spins():
     x = np.where(noise > 0, 1.0, -1.0).astype(np.float32)
     rule = Majority(FINE, side=3)
     lost = PlacedUnits(rule, Lattice((16,)), order=order, sign=sign)
-    maps = np.einsum("na,nij->aij", np.stack([np.asarray(lost.coarsen(jnp.asarray(one), key=KEY)) for one in x]), x) / 400
+    maps = (
+        np.einsum(
+            "na,nij->aij", np.stack([np.asarray(lost.coarsen(jnp.asarray(one), key=KEY)) for one in x]), x
+        )
+        / 400
+    )
     found = place_units(maps, COARSE)
     back = PlacedUnits(lost, COARSE, order=found.order, sign=found.sign)
     curve, exact = (coarse_two_point(one, x, key=KEY, blocks=10) for one in (back, rule))
