@@ -11,6 +11,7 @@ from deeprg.probes import (
     circular_centre,
     count_spots,
     gauge_sign,
+    main_spot,
     match_patterns,
     participation_ratio,
     pattern_autocorrelation,
@@ -108,6 +109,19 @@ def test_spots_equal_flood_filling(shape, threshold):
         expected.append(flooded(pattern >= low + threshold * (high - low)))
     np.testing.assert_array_equal(count_spots(patterns, threshold=threshold), expected)
     assert max(expected) > 1 or threshold == 0.3  # low ones percolate
+
+
+def test_a_main_spot_survives_noise_and_a_second_spot_does_not():
+    one, two = spot((24, 24), (5, 9), 2.0), spot((24, 24), (17, 18), 2.0)
+    crumbs = 0.04 * np.random.default_rng(0).normal(size=(24, 24))
+    found = pattern_statistics(np.stack([one, one + crumbs, one + two]))
+    np.testing.assert_allclose(found.main_spot, main_spot([one, one + crumbs, one + two]))
+    assert found.main_spot[0] == 1
+    assert found.main_spot[1] > 0.9
+    assert found.main_spot[2] == pytest.approx(0.5, abs=0.05)
+    assert found.coverage[0] == 21 / 576  # above half height: the sites with r² < 2 ln 2 σ² = 5.5
+    # by hand, on a ring: three sites across the ends, and two single ones
+    assert main_spot([[1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]]).tolist() == [0.6]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
