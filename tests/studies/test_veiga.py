@@ -13,15 +13,14 @@ from deeprg.probes import NetworkReading, Reading, StartDependence
 from deeprg.report.style import data_uri
 from deeprg.runs.errors import UsageError
 from deeprg.studies import _veiga_find as finding
+from deeprg.studies._ends import End, near_critical
 from deeprg.studies._spins import ising_data, mean_field_data
 from deeprg.studies._veiga_claims import (
-    End,
     judge_cause,
     judge_ising,
     judge_magnetization,
     judge_network,
     judge_start,
-    near_critical,
 )
 from deeprg.studies._veiga_redrawn import redrawn_flow
 from deeprg.studies.veiga import VEIGA

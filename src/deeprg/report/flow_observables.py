@@ -20,11 +20,16 @@ _TITLES = {"up": "Sign"}
 
 
 def plot_flow_observable(
-    ax: "Axes", records: Mapping[str, FlowRecord], name: str, *, critical: float | None = None
+    ax: "Axes",
+    records: Mapping[str, FlowRecord],
+    name: str,
+    *,
+    critical: float | None = None,
+    mark: str = "Ising at T_c",
 ) -> "Axes":
     """One observable against the number of rounds, a curve with its error band for each start.
 
-    `critical` is the value of the model at T_c, a dashed line.
+    `critical` is the value of the model at T_c, or at another point that `mark` names: a dashed line.
 
     >>> from deeprg.lattice import Lattice
     >>> from deeprg.probes import follow_flow
@@ -41,7 +46,7 @@ def plot_flow_observable(
         ax.fill_between(record.rounds, value - error, value + error, color=colour, alpha=0.25, linewidth=0)
         ax.plot(record.rounds, value, color=colour, label=f"from {start}")
     if critical is not None:
-        ax.axhline(critical, color=MUTED, linestyle="--", linewidth=1.2, label="Ising at T_c")
+        ax.axhline(critical, color=MUTED, linestyle="--", linewidth=1.2, label=mark)
     ax.margins(x=0.01)
     legend(ax, loc="best")
     symbol = _SYMBOLS.get(name, axis_label(name))

@@ -5,13 +5,19 @@ study is one file and one line in `STUDIES`.
 """
 
 from deeprg.studies._study import Study
+from deeprg.studies.de_mello_koch import DE_MELLO_KOCH
+from deeprg.studies.funai import FUNAI
+from deeprg.studies.iso import ISO
 from deeprg.studies.jefferson import JEFFERSON
 from deeprg.studies.lenggenhager import LENGGENHAGER
+from deeprg.studies.mehta_schwab import MEHTA_SCHWAB
 from deeprg.studies.veiga import VEIGA
 
 __all__ = ["STUDIES", "Study", "find_study"]
 
-STUDIES: dict[str, Study] = {study.name: study for study in (JEFFERSON, LENGGENHAGER, VEIGA)}
+STUDIES: dict[str, Study] = {
+    study.name: study for study in (JEFFERSON, LENGGENHAGER, DE_MELLO_KOCH, VEIGA, ISO, FUNAI, MEHTA_SCHWAB)
+}
 
 
 def find_study(name: str) -> Study:

@@ -2,27 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from deeprg.hamiltonians import CRITICAL_TEMPERATURE
-from deeprg.probes import Calibration, FlowRecord, NetworkReading, Reading, compare_readings
+from deeprg.probes import Calibration, compare_readings
 from deeprg.report.study import Claim
+from deeprg.studies._ends import NEAR, End, end_of
 from deeprg.studies._veiga_find import ALL, COLD, EXTREMES, HOT, Case, Findings
 
 __all__ = [
-    "End",
     "claims",
-    "end_of",
     "judge_cause",
     "judge_ising",
     "judge_magnetization",
     "judge_network",
     "judge_start",
-    "near_critical",
 ]
-
-NEAR = 0.3
-"""A reading so close to T_c counts as "at T_c": one step of the grid, 0.25, and a little."""
 
 PAPER_LEARNING = 0.01 * 8000 * 400
 """Rate times steps in the paper at L = 10."""
@@ -30,47 +24,6 @@ PAPER_LEARNING = 0.01 * 8000 * 400
 _M, _M_WIDTH = 0.65, 0.05
 _PAPER = "Veiga & Vicente 2020"
 _OWN = "control, not in the paper"
-
-
-@dataclass(frozen=True)
-class End:
-    """Where one flow ends, as the claims need it."""
-
-    case: str
-    start: str
-    m: float
-    m_error: float
-    network: NetworkReading
-    from_m: Reading
-    from_e: Reading
-    relaxation: float
-
-    @property
-    def near(self) -> bool:
-        """Whether the peak of P(T) is at T_c."""
-        return near_critical(self.network)
-
-
-def near_critical(reading: NetworkReading) -> bool:
-    """Whether the peak of P(T) lies within 0.3 of T_c."""
-    return abs(reading.peak - CRITICAL_TEMPERATURE) <= NEAR
-
-
-def end_of(case: str, record: FlowRecord) -> End:
-    """The end point of a flow."""
-    stage = record.end
-    assert stage.network is not None
-    m = stage.observables["abs_magnetization"]
-    return End(
-        case,
-        record.start,
-        m.value,
-        m.error,
-        stage.network,
-        stage.readings["|m|"],
-        stage.readings["e"],
-        record.relaxation(),
-    )
 
 
 def claims(found: Findings) -> list[Claim]:
@@ -93,7 +46,11 @@ def claims(found: Findings) -> list[Claim]:
         _extremes(end_of(EXTREMES, found.cases[EXTREMES].flows["T = ∞"])),
         _far(far),
         _familiar(ends[1]),
-        *([] if found.network.calibration is None else [_thermometer(found.network.calibration)]),
+        *(
+            []
+            if found.thermometers.network.calibration is None
+            else [_thermometer(found.thermometers.network.calibration)]
+        ),
     ]
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from deeprg.report.study import StudyResult
+from deeprg.studies._ends import end_numbers
 from deeprg.studies._study import Say, Study
-from deeprg.studies._veiga_claims import PAPER_LEARNING, claims, near_critical
+from deeprg.studies._veiga_claims import PAPER_LEARNING, claims
 from deeprg.studies._veiga_figures import figures, tables
 from deeprg.studies._veiga_find import Findings, Settings, find
 
@@ -30,21 +31,14 @@ def _run(settings: Settings, say: Say) -> StudyResult:
 
 
 def _numbers(found: Findings) -> dict[str, Any]:
-    calibration = found.network.calibration
+    calibration = found.thermometers.network.calibration
     cases = {}
     for name, case in found.cases.items():
         cases[name] = {
             "monitors": dict(case.monitors),
             "start_matters": case.dependence.dependent,
             "p": dict(case.dependence.p),
-            "ends": {
-                start: record.end.to_dict()
-                | {
-                    "settled": record.settled,
-                    "near_critical": record.end.network is not None and near_critical(record.end.network),
-                }
-                for start, record in case.flows.items()
-            },
+            "ends": {start: end_numbers(record) for start, record in case.flows.items()},
         }
     return {"cases": cases, "calibration": None if calibration is None else calibration.to_dict()}
 
