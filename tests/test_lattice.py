@@ -56,6 +56,14 @@ def test_distances_by_brute_force(lattice):
         assert lattice.distances()[site] == pytest.approx(shortest, abs=1e-15)
 
 
+def test_distances_of_pairs_by_brute_force(lattice):
+    points = np.random.default_rng(2).uniform(size=(5, lattice.ndim)) * np.array(lattice.shape)
+    images = np.array(list(itertools.product(*((-extent, 0, extent) for extent in lattice.shape))))
+    apart = (points[:, None] - points)[:, :, None] + images
+    shortest = np.sqrt((apart**2).sum(axis=-1)).min(axis=-1)
+    np.testing.assert_allclose(lattice.pair_distances(points), shortest, atol=1e-14)
+
+
 def test_dispersion_is_the_spectrum_of_the_adjacency_matrix(lattice):
     adjacency = np.zeros((lattice.size, lattice.size))
     for i, row in enumerate(lattice.neighbours()):

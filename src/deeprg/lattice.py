@@ -196,6 +196,15 @@ class Lattice:
         shortest = np.minimum(coordinates, np.array(self.shape) - coordinates)
         return np.sqrt((shortest.astype(np.float64) ** 2).sum(axis=-1)).reshape(self.shape)
 
+    def pair_distances(self, points: np.ndarray) -> np.ndarray:
+        """The distances of all pairs of points [n, ndim], anywhere, the shortest way around, [n, n].
+
+        >>> Lattice((4, 4)).pair_distances(np.array([[0.0, 0.5], [3.0, 3.5]])).round(4).tolist()
+        [[0.0, 1.4142], [1.4142, 0.0]]
+        """
+        apart = np.abs(points[:, None] - points)
+        return np.sqrt((np.minimum(apart, np.array(self.shape) - apart) ** 2).sum(axis=-1))
+
     def displacements(self) -> np.ndarray:
         """The flat index of the displacement j - i for every pair of sites, integers [size, size].
 

@@ -23,8 +23,8 @@ BOLTZMANN_SOURCES: tuple[Citation, ...] = (
         "scaling dimensions along flows of machines",
         "article",
         {
-            "author": "de Mello Koch, Anita and de Mello Koch, Ellen and Kastanos, Nicholas and Cheng, Ling",
-            "title": "Short-sighted deep learning",
+            "author": "de Mello Koch, Ellen and de Mello Koch, Anita and Kastanos, Nicholas and Cheng, Ling",
+            "title": "Short-sighted Deep Learning",
             "journal": "Phys. Rev. E",
             "volume": "102",
             "pages": "013307",

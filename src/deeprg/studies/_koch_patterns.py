@@ -109,8 +109,8 @@ def order_of_tiles(centres: np.ndarray, coarse: Lattice, fine: tuple[int, ...]) 
     rng = np.random.default_rng(0)
     kept = np.sort(rng.permutation(len(centres))[:_MOST])
     pairs = np.triu_indices(len(kept), 1)
-    between = _distances(centres[kept], np.array(fine))[pairs]
-    tiles = _distances(coarse.coordinates()[kept].astype(float), np.array(coarse.shape))
+    between = Lattice(fine).pair_distances(centres[kept])[pairs]
+    tiles = coarse.pair_distances(coarse.coordinates()[kept])
 
     def correlation(order: np.ndarray) -> float:
         return float(np.corrcoef(between, tiles[np.ix_(order, order)][pairs])[0, 1])
@@ -118,9 +118,3 @@ def order_of_tiles(centres: np.ndarray, coarse: Lattice, fine: tuple[int, ...]) 
     found = correlation(np.arange(len(kept)))
     others = [correlation(rng.permutation(len(kept))) for _ in range(_PERMUTATIONS)]
     return found, (1 + sum(other >= found - 1e-12 for other in others)) / (1 + _PERMUTATIONS)
-
-
-def _distances(points: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """Of all pairs of points [n, ndim] on a torus, [n, n]."""
-    apart = np.abs(points[:, None] - points)
-    return np.sqrt((np.minimum(apart, shape - apart) ** 2).sum(axis=-1))

@@ -27,7 +27,7 @@ class Settings(Config):
     stack_size: int = pydantic.Field(64, ge=16, le=128, description="extent of the torus below the stack")
     depth: int = pydantic.Field(3, ge=2, le=4)
     stack_samples: int = pydantic.Field(8000, ge=400, le=1_000_000)
-    stack_steps: int = pydantic.Field(2000, ge=1, description="of the lowest layer of the stack")
+    stack_steps: int = pydantic.Field(1200, ge=1, description="of the lowest layer of the stack")
     upper_steps: int = pydantic.Field(3000, ge=1, description="of each layer above")
     flow_chains: int = pydantic.Field(4000, ge=400, le=100_000)
     rounds: list[int] = pydantic.Field(default=[0, 1, 2, 4, 8, 15, 29], min_length=2)

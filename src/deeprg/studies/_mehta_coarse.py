@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from deeprg.lattice import Lattice
 from deeprg.montecarlo.jackknife import delete_one
 from deeprg.probes import match_patterns
-from deeprg.studies._mehta_locality import block_fields, torus_distances
+from deeprg.studies._mehta_locality import block_fields
 
 __all__ = ["CoarseCurve", "Decay", "block_centres", "coarse_curve", "decay", "likeness"]
 
@@ -58,7 +59,7 @@ def coarse_curve(coarse: np.ndarray, centre: np.ndarray, sign: np.ndarray, size:
     True
     """
     signed = coarse.astype(np.float64) * sign
-    apart = torus_distances(centre, size)[np.triu_indices(signed.shape[1], 1)]
+    apart = Lattice((size, size)).pair_distances(centre)[np.triu_indices(signed.shape[1], 1)]
     where = np.floor((apart - _BIN / 2) / _BIN).astype(int)
     inside = (where >= 0) & (apart <= size / 2)
     bins, place = np.unique(where[inside], return_inverse=True)

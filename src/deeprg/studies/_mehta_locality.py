@@ -24,7 +24,6 @@ __all__ = [
     "locality",
     "middle",
     "placeless_width",
-    "torus_distances",
 ]
 
 _DISC = 0.05
@@ -161,13 +160,7 @@ def arrangement(centre: np.ndarray, size: int) -> tuple[float, float]:
     >>> arrangement(grid, 40)[0]
     2.0
     """
-    apart = torus_distances(centre, size)
+    apart = Lattice((size, size)).pair_distances(centre)
     np.fill_diagonal(apart, np.inf)
     expected = 0.5 * size / math.sqrt(len(centre))
     return float(apart.min(axis=1).mean() / expected), 0.523 / math.sqrt(len(centre))
-
-
-def torus_distances(centre: np.ndarray, size: int) -> np.ndarray:
-    """Distances of all pairs of points [n, 2] on a torus of that extent, [n, n]."""
-    along = np.abs(centre[:, None] - centre[None])
-    return np.sqrt((np.minimum(along, size - along) ** 2).sum(axis=-1))
