@@ -168,6 +168,7 @@ def test_binary_units_read_spins_and_bits(cli, tmp_path):
     assert found[0]["kl"] is None
 
 
+@pytest.mark.slow
 def test_other_settings(cli, tmp_path):
     rows = np.random.default_rng(1).integers(0, 3, (200, 5))
     np.save(tmp_path / "colours.npy", rows)

@@ -105,7 +105,7 @@ def check(flow, hamiltonian, wrong):
 
 
 def test_reweighted_log_partition_on_4x4():
-    flow, hamiltonian = trained(4, steps=300, batch=128, width=12, depth=1, disentanglers=0)
+    flow, hamiltonian = trained(4, steps=150, batch=128, width=12, depth=1, disentanglers=0)
     wrong = build_hamiltonian("ising", Lattice((4, 4)), shift=1.0, temperature=2.3)
     check(flow, hamiltonian, wrong)
 

@@ -24,7 +24,11 @@ from deeprg.lattice import Lattice
 KEY = jax.random.key(5)
 SAMPLES = 2
 
-CASES = [(name, size) for name in PRESETS for size in (4, 8)]
+CASES = [
+    pytest.param((name, size), marks=pytest.mark.slow if size > 4 else [], id=f"{name}, L = {size}")
+    for name in PRESETS
+    for size in (4, 8)
+]
 # One flow of every layout, with every prior and every symmetry.
 SMALL = {
     "conditional": {"layout": "conditional", "width": 4, "depth": 1, "disentanglers": 0, "scalar": "affine"},
@@ -94,7 +98,7 @@ class Results:
         self.jacobian_log_det = np.linalg.slogdet(jacobian)[1]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}, L = {case[1]}")
+@pytest.fixture(scope="module", params=CASES)
 def case(request):
     return request.param
 

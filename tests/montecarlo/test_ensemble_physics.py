@@ -60,7 +60,14 @@ def _pulls_of_chains(name, thin, chains):
     return np.array(pulls), naive
 
 
-@pytest.mark.parametrize(("name", "thin"), [("wolff", 1), ("swendsen-wang", 1), ("metropolis", 1)])
+@pytest.mark.parametrize(
+    ("name", "thin"),
+    [
+        ("wolff", 1),
+        pytest.param("swendsen-wang", 1, marks=pytest.mark.slow),
+        pytest.param("metropolis", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_errors_are_right(name, thin):
     # 400 chains of about 1000 tau_int: the variance of the pulls is known to 0.07, 0.15 is two of these. In
     # shorter chains it exceeds 1 by some per cent, since the error has an error and the data are skewed.

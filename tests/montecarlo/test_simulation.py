@@ -117,6 +117,7 @@ simulate(plan, sys.argv[2], workers=2, on_progress=lambda row: print(row.done, f
 """
 
 
+@pytest.mark.slow
 def test_a_killed_simulation_continues_with_the_same_bits(tmp_path):
     plan = Simulation("ising", (16, 16), (2.0, 2.5), samples=4000, chains=2, algorithm="wolff").plan()
     plan = Simulation.from_dict({**plan.to_dict(), "block": 20})

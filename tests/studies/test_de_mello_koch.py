@@ -203,6 +203,7 @@ def test_the_stack_is_judged_at_its_top():
 # --- the whole
 
 
+@pytest.mark.slow
 def test_from_end_to_end_on_a_small_lattice():
     lines: list[str] = []
     result = DE_MELLO_KOCH.answer(say=lines.append, **SMALL)

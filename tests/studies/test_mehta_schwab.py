@@ -344,6 +344,7 @@ def check(result):
     json.dumps(result.to_dict())
 
 
+@pytest.mark.slow
 def test_a_small_run_has_all_parts(result):
     check(result)
     assert [row[0] for row in result.tables[1].rows] == [0, 0.01]
@@ -365,6 +366,7 @@ def test_networks_of_a_small_lattice_organise_themselves():
     assert again.tables[0].rows == result.tables[0].rows
 
 
+@pytest.mark.slow
 def test_what_was_changed_is_said(result):
     text = "\n".join(result.changed)
     assert "size = 8 instead of 40" in text

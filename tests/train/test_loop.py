@@ -366,7 +366,7 @@ def test_trainable_selects():
 
 def test_minutes_end_the_training_and_time_limit_interrupts_it(monkeypatch):
     # A clock that ticks once per look, so that the load of the machine does not matter.
-    ticks = itertools.count(0.0, 0.02)
+    ticks = itertools.count(0.0, 0.1)
     monkeypatch.setattr("deeprg.train.loop.time", types.SimpleNamespace(monotonic=lambda: next(ticks)))
     plan = Plan(minutes=2.0 / 60, batch=4)
     records = []

@@ -72,11 +72,13 @@ class FlowCoarseGraining(AbstractCoarseGraining):
         del key
         return self.mean(x)
 
+    @eqx.filter_jit
     def mean(self, x: Float[Array, "*fine"]) -> Float[Array, "*coarse"]:
         """The same: the map has one value."""
         x, _ = Chain(*self._links[1:]).inverse(x)
         return self._hierarchy.coarsen(x, levels=self.levels)
 
+    @eqx.filter_jit
     def refine(self, coarse: Float[Array, "*coarse"], *, key: PRNGKeyArray) -> Float[Array, "*fine"]:
         """A physical field with the given coarse variable, its finer latents drawn from the prior."""
         z = self.flow.latent(key=key).astype(coarse.dtype)

@@ -40,6 +40,7 @@ def random_words(key: PRNGKeyArray, shape: tuple[int, ...]) -> UInt32[Array, "..
     return high ^ low
 
 
+@jax.jit
 def below(key: PRNGKeyArray, probability: Float[Array, "..."]) -> Bool[Array, "..."]:
     """True with the given probabilities, which 32 random bits resolve to 2^-32; at 1 and above always.
 
@@ -52,6 +53,7 @@ def below(key: PRNGKeyArray, probability: Float[Array, "..."]) -> Bool[Array, ".
     return (random_words(key, probability.shape) < scaled.astype(jnp.uint32)) | (probability >= 1)
 
 
+@jax.jit
 def at_odds(key: PRNGKeyArray, log_odds: Float[Array, "..."]) -> Bool[Array, "..."]:
     """True with probability 1/(1 + exp(-log_odds)): a heat bath of two states; the rarer keeps its digits.
 

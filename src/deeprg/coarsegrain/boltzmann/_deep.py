@@ -98,6 +98,7 @@ class DeepBoltzmannMachine(eqx.Module):
             total = total + jnp.sum((below @ weight) * above, axis=-1) + above @ bias
         return total
 
+    @eqx.filter_jit
     def energy(self, layers: Layers) -> Array:
         """E of the class, [...].
 
@@ -108,6 +109,7 @@ class DeepBoltzmannMachine(eqx.Module):
         own = sum(unit.self_energy(x) for unit, x in zip(self.units, layers, strict=True))
         return own - self.coupling(layers)
 
+    @eqx.filter_jit
     def gibbs(self, layers: Layers, *, steps: int = 1, clamped: bool = False, key: PRNGKeyArray) -> Layers:
         """The layers after `steps` rounds: odd layers given even ones, then even given odd.
 
@@ -123,6 +125,7 @@ class DeepBoltzmannMachine(eqx.Module):
 
         return jax.lax.scan(step, tuple(layers), jax.random.split(key, steps))[0]
 
+    @eqx.filter_jit
     def mean_field(self, v: Float[Array, "*batch v"], *, rounds: int = 30) -> Layers:
         """The layers' means in the best factorised approximation of p(hidden | v), v itself first.
 
@@ -140,6 +143,7 @@ class DeepBoltzmannMachine(eqx.Module):
 
         return jax.lax.fori_loop(0, rounds, sweep, layers)
 
+    @eqx.filter_jit
     def bound(self, means: Layers) -> Array:
         """-ln Z + bound is at most ln p(v): ⟨-E⟩ + entropy of the factorised law with these `means`, [...].
 

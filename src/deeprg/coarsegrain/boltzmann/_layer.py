@@ -22,7 +22,7 @@ class BoltzmannLayer(AbstractCoarseGraining):
 
     Raises `UsageError` for lattices of another size than the layers, and Potts hidden units.
 
-    >>> import jax
+    >>> import jax, jax.numpy as jnp
     >>> machine = RBM.create(16, 4, key=jax.random.key(0))
     >>> layer = BoltzmannLayer(machine, Lattice((4, 4)), Lattice((2, 2)))
     >>> layer.coarsen(jnp.ones((4, 4), jnp.float32), key=jax.random.key(1)).shape
@@ -62,7 +62,7 @@ class BoltzmannLayer(AbstractCoarseGraining):
     def log_prob(self, coarse: Float[Array, "*coarse"], x: Float[Array, "*fine"]) -> Float[Array, ""]:
         """ln p(h | v), `RBM.hidden_log_prob`.
 
-        >>> import jax
+        >>> import jax, jax.numpy as jnp
         >>> layer = BoltzmannLayer(RBM.create(4, 2, scale=0.0, key=jax.random.key(0)), Lattice((2, 2)))
         >>> up = jnp.ones(2, jnp.float32), jnp.ones((2, 2), jnp.float32)
         >>> round(float(layer.log_prob(*up)), 6)                                     # 2 ln 1/2

@@ -107,6 +107,7 @@ class RBM(eqx.Module):
         """a + W h, what the visible units feel."""
         return h @ self.weights.T + _row(self.visible_bias, h)
 
+    @eqx.filter_jit
     def energy(self, v: Float[Array, "*batch v"], h: Float[Array, "*batch h"]) -> Float[Array, "*batch"]:
         """E(v, h) of the class, [...].
 
@@ -117,31 +118,38 @@ class RBM(eqx.Module):
         coupled = jnp.sum(self.hidden_field(v) * h, axis=-1) + v @ self.visible_bias
         return self.visible.self_energy(v) + self.hidden.self_energy(h) - coupled
 
+    @eqx.filter_jit
     def free_energy(self, v: Float[Array, "*batch v"]) -> Float[Array, "*batch"]:
         """F(v) = -ln sum_h exp(-E) = -a.v + U_v(v) - sum_j K_j(b + W^T v), [...]; p(v) = exp(-F)/Z."""
         own = self.visible.self_energy(v) - v @ self.visible_bias
         return own - jnp.sum(self.hidden.log_sum(self.hidden_field(v)), axis=-1)
 
+    @eqx.filter_jit
     def hidden_free_energy(self, h: Float[Array, "*batch h"]) -> Float[Array, "*batch"]:
         """-ln sum_v exp(-E) = -b.h + U_h(h) - sum_i K_i(a + W h), [...]: the renormalized energy of h."""
         return self.transposed.free_energy(h)
 
+    @eqx.filter_jit
     def hidden_mean(self, v: Float[Array, "*batch v"]) -> Float[Array, "*batch h"]:
         """⟨h | v⟩."""
         return self.hidden.mean(self.hidden_field(v))
 
+    @eqx.filter_jit
     def visible_mean(self, h: Float[Array, "*batch h"]) -> Float[Array, "*batch v"]:
         """⟨v | h⟩."""
         return self.visible.mean(self.visible_field(h))
 
+    @eqx.filter_jit
     def sample_hidden(self, v: Float[Array, "*batch v"], *, key: PRNGKeyArray) -> Float[Array, "*batch h"]:
         """A draw from p(h | v)."""
         return self.hidden.sample(self.hidden_field(v), key=key)
 
+    @eqx.filter_jit
     def sample_visible(self, h: Float[Array, "*batch h"], *, key: PRNGKeyArray) -> Float[Array, "*batch v"]:
         """A draw from p(v | h)."""
         return self.visible.sample(self.visible_field(h), key=key)
 
+    @eqx.filter_jit
     def hidden_log_prob(
         self, h: Float[Array, "*batch h"], v: Float[Array, "*batch v"]
     ) -> Float[Array, "*batch"]:
@@ -155,12 +163,14 @@ class RBM(eqx.Module):
         field, unit = self.hidden_field(v), self.hidden
         return jnp.sum(h * field, axis=-1) - unit.self_energy(h) - jnp.sum(unit.log_sum(field), axis=-1)
 
+    @eqx.filter_jit
     def visible_log_prob(
         self, v: Float[Array, "*batch v"], h: Float[Array, "*batch h"]
     ) -> Float[Array, "*batch"]:
         """ln p(v | h), [...]."""
         return self.transposed.hidden_log_prob(v, h)
 
+    @eqx.filter_jit
     def gibbs(
         self, v: Float[Array, "*batch v"], *, steps: int = 1, key: PRNGKeyArray
     ) -> Float[Array, "*batch v"]:

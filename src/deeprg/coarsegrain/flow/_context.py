@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...runs.errors import UsageError
+from ._initial import normals
 
 __all__ = ["ContextNet"]
 
@@ -62,13 +63,13 @@ class ContextNet(eqx.Module):
                 f"A context network needs width and depth of at least 1, not {width} and {depth}."
             )
         keys = iter(jax.random.split(key, 3 * depth + 2))
-        normal = lambda rows, columns, size: size * jax.random.normal(next(keys), (rows, columns), dtype)
+        normal = lambda rows, columns, size: size * normals(next(keys), (rows, columns), dtype)
         self.mix_odd = [normal(width, context, 1 / math.sqrt(max(context, 1)))]
-        self.mix_even, self.bias = [], [0.5 * jax.random.normal(next(keys), (width,), dtype)]
+        self.mix_even, self.bias = [], [0.5 * normals(next(keys), (width,), dtype)]
         for _ in range(depth - 1):
             self.mix_even.append(normal(width, width, 1 / math.sqrt(width)))
             self.mix_odd.append(normal(width, width, 1 / math.sqrt(width)))
-            self.bias.append(0.1 * jax.random.normal(next(keys), (width,), dtype))
+            self.bias.append(0.1 * normals(next(keys), (width,), dtype))
         self.out_even, self.out_odd = normal(n_even, width, 0.01), normal(n_odd, width, 0.01)
         self.out_bias = jnp.asarray(list(start), self.out_even.dtype)
         self.direct = jnp.zeros((n_odd, context), self.out_even.dtype)

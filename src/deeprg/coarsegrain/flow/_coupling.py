@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from ...runs.errors import UsageError
 from ._bijector import AbstractBijector
+from ._initial import uniforms
 
 __all__ = ["RealNVP"]
 
@@ -67,11 +68,8 @@ class RealNVP(AbstractBijector):
         self.weights, self.biases = [], []
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             bound = fan_in**-0.5
-            uniform = lambda key, *shape, bound=bound: jax.random.uniform(
-                key, (couplings, 2, *shape), dtype, -bound, bound
-            )
-            self.weights.append(uniform(keys[2 * i], fan_out, fan_in))
-            self.biases.append(uniform(keys[2 * i + 1], fan_out))
+            self.weights.append(uniforms(keys[2 * i], (couplings, 2, fan_out, fan_in), bound, dtype))
+            self.biases.append(uniforms(keys[2 * i + 1], (couplings, 2, fan_out), bound, dtype))
         self.scale = jnp.zeros((couplings, size), self.weights[0].dtype)
         self.odd = odd
 

@@ -44,6 +44,7 @@ class AbstractFlow(eqx.Module):
     def scales(self, latent: PyTree[Array]) -> list[Float[Array, "..."]]:
         """What the latent generates at every scale, coarse to fine; the last is the field of `push`."""
 
+    @eqx.filter_jit
     def push_score(
         self, latent: PyTree[Array]
     ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
@@ -51,6 +52,7 @@ class AbstractFlow(eqx.Module):
         x, log_q = self.push(latent)
         return x, log_q, jax.grad(lambda x: jnp.sum(self.log_prob(x)))(x)
 
+    @eqx.filter_jit
     def sample(self, *, key: PRNGKeyArray) -> tuple[Float[Array, "*lattice"], Float[Array, ""]]:
         """A field drawn from q, and its ln q."""
         return self.push(self.latent(key=key))
@@ -84,15 +86,18 @@ class Flow(AbstractFlow):
         self.prior = Gaussian() if prior is None else prior
         self.dtype = jnp.dtype(dtype)
 
+    @eqx.filter_jit
     def latent(self, *, key: PRNGKeyArray) -> Float[Array, "*lattice"]:
         """Independent draws from the prior, one per site."""
         return self.prior.sample(self.lattice.shape, key=key, dtype=self.dtype)
 
+    @eqx.filter_jit
     def push(self, latent: PyTree[Array]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """T(z) and ln p(z) - log|det dx/dz|."""
         x, log_det = self.bijector.forward(latent)
         return x, self._log_prior(latent) - log_det
 
+    @eqx.filter_jit
     def push_score(
         self, latent: PyTree[Array]
     ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
@@ -101,6 +106,7 @@ class Flow(AbstractFlow):
         x, log_det, score = self.bijector.push_score(latent, score)
         return x, self._log_prior(latent) - log_det, score
 
+    @eqx.filter_jit
     def log_prob(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """ln p(z) + log|det dz/dx| at z = T^-1(x)."""
         z, log_det = self.bijector.inverse(x)
@@ -109,6 +115,7 @@ class Flow(AbstractFlow):
     def _log_prior(self, z: Array) -> Float[Array, "..."]:
         return jnp.sum(self.prior.log_density(z), axis=tuple(range(self.lattice.ndim)))
 
+    @eqx.filter_jit
     def scales(self, latent: PyTree[Array]) -> list[Float[Array, "..."]]:
         """The fields of a hierarchy's levels in its own variable, and last the physical field.
 
@@ -160,11 +167,13 @@ class SymmetrisedFlow(AbstractFlow):
         """The lattice of the flow."""
         return self.flow.lattice
 
+    @eqx.filter_jit
     def latent(self, *, key: PRNGKeyArray) -> PyTree[Array]:
         """The latents of the flow, and the number of the group element."""
         flow_key, group_key = jax.random.split(key)
         return self.flow.latent(key=flow_key), jax.random.randint(group_key, (), 0, len(self.group))
 
+    @eqx.filter_jit
     def push(self, latent: PyTree[Array]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """The transformed field, and ln q of it by one inverse pass for each further group element."""
         z, element = latent
@@ -174,11 +183,13 @@ class SymmetrisedFlow(AbstractFlow):
         terms = jnp.stack([log_q, *(self.flow.log_prob(image) for image in images[1:])])
         return _select(images, element), jax.nn.logsumexp(terms, axis=0) - math.log(len(self.group))
 
+    @eqx.filter_jit
     def log_prob(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """ln of the average of q0 over the images of x."""
         terms = jnp.stack([self.flow.log_prob(image) for image in self._images(x)])
         return jax.nn.logsumexp(terms, axis=0) - math.log(len(self.group))
 
+    @eqx.filter_jit
     def scales(self, latent: PyTree[Array]) -> list[Float[Array, "..."]]:
         """The scales of the flow, with the group element applied to the finest field."""
         z, element = latent
