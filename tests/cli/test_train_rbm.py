@@ -128,7 +128,7 @@ def same(first, second):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_signals(cli, ensemble, tmp_path, kind):
-    arguments = ["--data", str(ensemble), "--temperature", "0", *TINY, "--steps=60000"]
+    arguments = ["--data", str(ensemble), "--temperature", "0", *TINY, "--steps=20000"]
     command = [
         sys.executable,
         "-m",

@@ -63,7 +63,7 @@ def test_the_mean_of_z_is_kept_by_resampling():
     machines = path(3, scale=1.0)
     exact = log_partition(machines[-1])
     ends = np.array(
-        [followed(machines, key, islands=2, chains=20)[-1].log_partition for key in jax.random.split(KEY, 60)]
+        [followed(machines, key, islands=2, chains=40)[-1].log_partition for key in jax.random.split(KEY, 60)]
     )
     ratio = np.exp(ends - exact)
     assert ends.std() > 0.05

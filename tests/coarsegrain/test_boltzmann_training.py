@@ -102,7 +102,7 @@ def test_contrastive_divergence_tends_to_the_gradient_as_k_grows():
     assert biased > 1000  # the twin: CD-1 is not the gradient
     assert near < 0.5 * far
     assert better < biased
-    assert chi(40)[0] < 60
+    assert chi(200)[0] < 60  # 40 rounds leave a bias of one standard error in the slowest mode
 
 
 def test_centred_gradient_is_the_plain_one_in_shifted_variables():

@@ -329,7 +329,7 @@ def result():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finding, "train_network", once)
-        yield MEHTA_SCHWAB.answer(**SMALL)
+        return MEHTA_SCHWAB.answer(**SMALL)
 
 
 def check(result):

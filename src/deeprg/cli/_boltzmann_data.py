@@ -15,7 +15,15 @@ from deeprg.montecarlo.ensembles import Ensemble
 from deeprg.runs.atomic import disk_error
 from deeprg.runs.errors import UsageError
 
-__all__ = ["Configurations", "Split", "encoded", "load_configurations", "require_lattice", "split"]
+__all__ = [
+    "Configurations",
+    "Split",
+    "encoded",
+    "load_configurations",
+    "require_lattice",
+    "split",
+    "with_data",
+]
 
 _TEMPERATURE_TOLERANCE = 1e-3
 
@@ -206,3 +214,13 @@ def require_lattice(data: Configurations, lattice: Any, owner: str) -> None:
             f"'{data.path}' lives on {data.lattice}, but {owner} on {lattice}. Only coarse-grainings of one "
             "lattice can see the same data."
         )
+
+
+def with_data(path: str | Path, temperature: str | None) -> str:
+    """The flags of a next command that takes the same configurations, of one temperature where all were used.
+
+    >>> with_data("E.zarr", "all"), with_data("rows.npy", None)
+    ('--with E.zarr --temperature critical', '--with rows.npy')
+    """
+    one = "critical" if temperature == "all" else temperature
+    return f"--with {path}" + (f" --temperature {one}" if one else "")

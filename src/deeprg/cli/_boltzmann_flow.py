@@ -113,7 +113,8 @@ def run_flow(
         print(_table(records, thermometers, first))
         print("\n" + "\n".join(found["findings"]))
         print(f"\nflow.json and flow.png in {run.path}")
-    next_step(f"deeprg probe {run.path}", f"deeprg report {run.path}")
+    layer = "" if depth is None else f" --depth {depth}"
+    next_step(f"deeprg probe {run.path}{layer}", f"deeprg report {run.path}")
     return 0
 
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from deeprg.cli._boltzmann_data import Configurations, Split, load_configurations, split
+from deeprg.cli._boltzmann_data import Configurations, Split, load_configurations, split, with_data
 from deeprg.cli._boltzmann_network import judge_network, network_table
 from deeprg.cli._boltzmann_results import judge_rbm, rbm_table
 from deeprg.cli._boltzmann_setup import (
@@ -85,9 +85,9 @@ def run_boltzmann(kind: str, hidden: list[int] | None, flags: BoltzmannFlags, *,
         print_json(folder.results() or {})
     else:
         print(rbm_table(results) if kind == "rbm" else network_table(results))
-    source = flags.data or setup.config.data.path
+    stored = setup.config.data
     next_step(
-        f"deeprg probe {folder.path} --with {source}",
+        f"deeprg probe {folder.path} {with_data(flags.data or stored.path, stored.temperature)}",
         f"deeprg flow {folder.path}",
         f"deeprg report {folder.path}",
     )

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from deeprg.cli._boltzmann_data import Configurations, require_lattice
+from deeprg.cli._boltzmann_data import Configurations, require_lattice, with_data
 from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import check_figure, write_figure
@@ -59,6 +59,10 @@ _COLUMNS = {
 }
 _DIMENSIONS = (
     "Δ: 1/8 and 1 for the infinite lattice at T_c; errors are statistical, small lattices add to them"
+)
+_DASH = (
+    "Δ —: no fit, for the coarse lattice is too small, its correlations are lost in noise, or hidden units\n"
+    "have no places on a lattice (off place —: their number fits none)"
 )
 _PLACES = (
     "off place: root mean square distance of hidden units from the sites to which they are paired, in\n"
@@ -122,8 +126,13 @@ def run_compare(
             print(_DIMENSIONS)
         if any(row.numbers["place"] is not None for row in rows):
             print(_PLACES)
-    runs = [name for name in rules if name.partition(":")[0] not in BLOCK_RULES]
-    next_step(*(f"deeprg probe {name.partition(':')[0]} --with {data.path}" for name in runs[:3]))
+        if any(row.numbers["delta_spin"] is None or row.numbers["delta_energy"] is None for row in rows):
+            print(_DASH)
+    runs = [name.partition(":") for name in rules if name.partition(":")[0] not in BLOCK_RULES]
+    flags = with_data(data.path, temperature)
+    next_step(
+        *(f"deeprg probe {run} {depth.replace('depth=', '--depth ')} {flags}" for run, _, depth in runs[:3])
+    )
     return 0
 
 
@@ -175,7 +184,7 @@ def _measured(
     raw, connected = maps_of(rule, x, key), maps_of(rule, x, key, connected=True)
     statistics = pattern_statistics(raw.maps)
     plain = statistics.to_dict()
-    placed, place = _placed(rule, raw.maps, statistics.sign)
+    placed, place, regular = _placed(rule, raw.maps, statistics.sign)
     coarse = np.asarray(coarsen_ensemble(placed, x, key=key))
     numbers = {
         "sites": rule.coarse.size,
@@ -190,7 +199,7 @@ def _measured(
         "delta_spin": None,
         "delta_energy": None,
     }
-    if placed.coarse.size > 1 and (place is None or place.placed):
+    if placed.coarse.size > 1 and regular:
         for operator in ("spin", "energy"):
             fit = dimension(two_point(coarse.astype(np.float32), operator))
             numbers[f"delta_{operator}"] = None if fit is None else _pair(fit.value, fit.error)
@@ -199,18 +208,22 @@ def _measured(
 
 def _placed(
     rule: AbstractCoarseGraining, maps: np.ndarray, sign: np.ndarray
-) -> tuple[AbstractCoarseGraining, Placement | None]:
-    """Block spins as they are; hidden units with their gauge signs, on a lattice where they fit one."""
+) -> tuple[AbstractCoarseGraining, Placement | None, bool]:
+    """Block spins as they are; hidden units with their gauge signs, on a lattice where they fit one.
+
+    And whether the coarse variables lie on a lattice, so that distances between them mean something.
+    """
     last = rule.links[-1] if isinstance(rule, Composition) else rule
     if not isinstance(last, BoltzmannLayer):
-        return rule, None
+        return rule, None, True
     unit, count = last.machine.hidden, rule.coarse.size
     side = round((rule.fine.size / count) ** (1 / rule.fine.ndim))
     try:
         found = place_units(maps, blocked_shape(rule.fine, side))
     except UsageError:
-        return PlacedUnits(rule, Lattice((count,)), order=np.arange(count), sign=sign, unit=unit), None
-    return PlacedUnits(rule, found.coarse, order=found.order, sign=found.sign, unit=unit), found
+        return PlacedUnits(rule, Lattice((count,)), order=np.arange(count), sign=sign, unit=unit), None, False
+    units = PlacedUnits(rule, found.coarse, order=found.order, sign=found.sign, unit=unit)
+    return units, found, found.placed
 
 
 def _abs_magnetization(coarse: np.ndarray) -> dict[str, float]:

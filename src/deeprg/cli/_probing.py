@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from deeprg.cli._boltzmann_data import Configurations, load_configurations, require_lattice
+from deeprg.cli._boltzmann_data import Configurations, load_configurations, require_lattice, with_data
 from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import write_figure
@@ -88,7 +88,8 @@ def run_probe(
     else:
         print(text_table([[f"{probe}: {what}", value] for probe, what, value in rows]))
         print(f"\nprobe.json, probe.npz and figures in {run.path}")
-    next_step(f"deeprg compare average majority {run.path} --with {data.path}")
+    layer = "" if depth is None else f":depth={depth}"
+    next_step(f"deeprg compare average majority {run.path}{layer} {with_data(data.path, temperature)}")
     return 0
 
 

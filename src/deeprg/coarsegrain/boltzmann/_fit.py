@@ -18,7 +18,7 @@ from ._running import RunningEstimate, RunningPartition
 
 __all__ = ["fit", "initial_state", "matched_bias", "trainable"]
 
-_MONITORED = 500  # rows that the monitors see
+_MONITORED = 500  # rows that the monitors see, from all over the data
 _ROUNDS, _FEWEST_ROUNDS = 0.1, 100  # of the running ln Z, for each training step and at least
 _EXPLODED = 1e6  # a Gaussian unit this many of its own standard deviations away is no model of anything
 
@@ -110,8 +110,8 @@ def fit(
     if state is None:
         state = initial_state(machine, objective, plan, chains=chains, key=starting)
     kind = machine.weights.dtype
-    seen = rows[:_MONITORED].astype(kind)
-    unseen = None if others is None else others[:_MONITORED].astype(kind)
+    seen = _some(rows).astype(kind)
+    unseen = None if others is None else _some(others).astype(kind)
 
     running, step = None, int(state.step)
 
@@ -151,6 +151,11 @@ def _checked(machine: RBM, data: Any, what: str) -> Array:
     machine.visible.check(array, what)
     small = machine.visible.states is not None  # whole numbers of few values: a byte each
     return jnp.asarray(array.astype(np.int8 if small else machine.weights.dtype))
+
+
+def _some(rows: Array) -> Array:
+    """Up to `_MONITORED` rows at equal distances."""
+    return rows[:: -(-len(rows) // _MONITORED)]
 
 
 def _refuse_runaway(state: TrainState) -> None:
