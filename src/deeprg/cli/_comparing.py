@@ -130,9 +130,8 @@ def run_compare(
             print(_DASH)
     runs = [name.partition(":") for name in rules if name.partition(":")[0] not in BLOCK_RULES]
     flags = with_data(data.path, temperature)
-    next_step(
-        *(f"deeprg probe {run} {depth.replace('depth=', '--depth ')} {flags}" for run, _, depth in runs[:3])
-    )
+    layers = [f"{run} {depth.replace('depth=', '--depth ')}".strip() for run, _, depth in runs]
+    next_step(*(f"deeprg probe {layer} {flags}" for layer in layers[:3]))
     return 0
 
 

@@ -8,7 +8,7 @@ from deeprg.report.style import figure, style
 from deeprg.report.two_point import plot_two_point
 from deeprg.report.vh_maps import plot_tiles
 from deeprg.studies._koch_find import AVERAGE, BLANK, RBM_NAME, SCATTERED, Findings
-from deeprg.studies._koch_flow import Stage
+from deeprg.studies._koch_flow import EXACT, Stage
 from deeprg.studies._koch_patterns import Patterns
 
 __all__ = ["figures", "tables"]
@@ -202,7 +202,7 @@ def _flow_figure(found: Findings) -> StudyFigure:
 def _dimensions(found: Findings) -> StudyFigure:
     fig, axes = figure(11.0, 4.2, ncols=2)
     for ax, (operator, exact, symbol) in zip(
-        axes, (("spin", 1 / 8, "Δσ"), ("energy", 1.0, "Δε")), strict=True
+        axes, (("spin", EXACT["spin"], "Δσ"), ("energy", EXACT["energy"], "Δε")), strict=True
     ):
         rows = [
             (stage.step, fit.value, fit.error)

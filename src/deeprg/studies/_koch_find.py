@@ -12,7 +12,7 @@ from deeprg.coarsegrain.boltzmann import BoltzmannLayer
 from deeprg.hamiltonians import CRITICAL_TEMPERATURE
 from deeprg.lattice import Lattice
 from deeprg.probes import RelativeMap, relative_map, vh_maps
-from deeprg.studies._koch_flow import Stage, flow_stages, stage_of
+from deeprg.studies._koch_flow import Stage, flow_stages, mean_abs, stage_of
 from deeprg.studies._koch_machines import blank, scattered, train, train_stack
 from deeprg.studies._koch_patterns import Patterns, patterns_of
 from deeprg.studies._koch_settings import Settings
@@ -114,12 +114,7 @@ def _stack(found: Findings, say: Callable[[str], None], keys: Any) -> None:
         found.stack[RBM_NAME].append(patterns_of(RBM_NAME, maps, lattices[depth], reference))
         majority = build_block_rule("majority", lattices[0], side=2, steps=depth, ties="random")
         spins = np.asarray(coarsen_ensemble(majority, probed, key=next(keys)))
-        found.magnetization["majority"].append(_mean_abs(spins.reshape(len(spins), -1)))
+        found.magnetization["majority"].append(mean_abs(spins))
         units = np.asarray(coarsen_ensemble(layers, probed, key=next(keys))).reshape(len(probed), -1)
         signs = found.stack[RBM_NAME][-1].statistics.sign
-        found.magnetization[RBM_NAME].append(_mean_abs(units * signs))
-
-
-def _mean_abs(x: np.ndarray) -> tuple[float, float]:
-    m = np.abs(x.mean(axis=1, dtype=np.float64))
-    return float(m.mean()), float(m.std(ddof=1) / np.sqrt(len(m)))
+        found.magnetization[RBM_NAME].append(mean_abs(units * signs))

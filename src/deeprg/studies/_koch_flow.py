@@ -12,7 +12,7 @@ from deeprg.coarsegrain.boltzmann import RBM, rbm_flow
 from deeprg.probes import ScalingDimension, TwoPoint, scaling_dimension, two_point
 from deeprg.runs.errors import DeeprgError
 
-__all__ = ["EXACT", "Stage", "flow_stages", "stage_of"]
+__all__ = ["EXACT", "Stage", "flow_stages", "mean_abs", "stage_of"]
 
 EXACT = {"spin": 1 / 8, "energy": 1.0}
 """Scaling dimensions of the critical Ising model in two dimensions."""
@@ -40,16 +40,26 @@ class Stage:
         return float(curve.value[1]), float(curve.error[1])
 
 
+def mean_abs(x: np.ndarray) -> tuple[float, float]:
+    """⟨|m|⟩ of configurations [n, ...], taken as independent, and its error.
+
+    >>> mean_abs(np.array([[1, 1], [-1, 1]]))
+    (0.5, 0.5)
+    """
+    m = np.abs(x.reshape(len(x), -1).mean(axis=1, dtype=np.float64))
+    return float(m.mean()), float(m.std(ddof=1) / np.sqrt(len(m)))
+
+
 def stage_of(step: int, x: np.ndarray) -> Stage:
     """The stage of configurations [n, L, L], taken as independent."""
     x = np.asarray(x, np.float32)
-    m = np.abs(x.mean(axis=(1, 2), dtype=np.float64))
+    m, error = mean_abs(x)
     curves = {name: two_point(x[None], name) for name in EXACT}
     return Stage(
         step,
         x.shape[1],
-        float(m.mean()),
-        float(m.std(ddof=1) / np.sqrt(len(m))),
+        m,
+        error,
         curves,
         {name: _fit(curve) for name, curve in curves.items()},
     )

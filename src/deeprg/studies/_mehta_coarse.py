@@ -103,8 +103,7 @@ def decay(curve: CoarseCurve, size: int, side: int) -> Decay:
 
 def block_centres(size: int, side: int) -> np.ndarray:
     """The middles of blocks side x side in C order, [blocks, 2]."""
-    along = np.arange(size // side) * side + (side - 1) / 2
-    return np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1).reshape(-1, 2)
+    return Lattice((size // side,) * 2).coordinates() * side + (side - 1) / 2
 
 
 def likeness(fields: np.ndarray, side: int) -> np.ndarray:
