@@ -1,0 +1,42 @@
+"""Distances between hidden units mean something only where the units lie on a lattice."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from deeprg.cli._comparing import _placed
+from deeprg.coarsegrain import build_block_rule
+from deeprg.coarsegrain.boltzmann import RBM, BoltzmannLayer
+from deeprg.lattice import Lattice
+
+FINE = Lattice((8, 8))
+BLOCKS = np.kron(np.eye(16).reshape(16, 4, 4), np.ones((1, 2, 2)))
+
+
+def layer(patterns):
+    """A machine whose weights are the patterns [units, 8, 8]."""
+    weights = jnp.asarray(patterns.reshape(len(patterns), -1).T, jnp.float32)
+    start = RBM.create(64, len(patterns), key=jax.random.key(0))
+    return BoltzmannLayer(
+        RBM(weights, start.visible_bias, start.hidden_bias, start.visible, start.hidden), FINE
+    )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "paired", "regular"),
+    [
+        (BLOCKS[np.random.default_rng(0).permutation(16)], True, True),
+        (BLOCKS[:1].repeat(16, axis=0), True, False),  # all in one place
+        (BLOCKS[:6], False, False),  # six units fit no lattice of blocks
+    ],
+)
+def test_hidden_units(patterns, paired, regular):
+    rule, place, found = _placed(layer(patterns), patterns, np.ones(len(patterns)))
+    assert (place is not None, found) == (paired, regular)
+    assert rule.coarse.size == len(patterns)
+
+
+def test_block_spins_have_places():
+    rule = build_block_rule("average", FINE, side=2)
+    assert _placed(rule, BLOCKS, np.ones(16)) == (rule, None, True)
