@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deeprg.report.study import StudyResult
+from deeprg.report.study import Claim, StudyFigure, StudyResult, StudyTable
 from deeprg.runs.config import Resolved, parse_assignments, resolve
 from deeprg.runs.errors import UsageError, nearest
 from deeprg.runs.schema import Config, defaults, validate
@@ -31,6 +31,40 @@ class Study:
     schema: type[Config]
     presets: Mapping[str, Mapping[str, Any]]
     run: Callable[[Any, Say], StudyResult]
+
+    @classmethod
+    def in_steps(
+        cls,
+        *,
+        find: Callable[[Any, Say], Any],
+        claims: Callable[[Any], list[Claim]],
+        tables: Callable[[Any], list[StudyTable]],
+        figures: Callable[[Any], list[StudyFigure]],
+        numbers: Callable[[Any], dict[str, Any]],
+        changed: Callable[[Any], list[str]],
+        sources: tuple[str, ...],
+        **facts: Any,
+    ) -> "Study":
+        """A study that finds everything first, and then judges, tabulates and draws what was found.
+
+        `changed` says of the settings what differs from the source; `facts` are the other fields.
+        """
+
+        def run(settings: Any, say: Say) -> StudyResult:
+            found = find(settings, say)
+            return StudyResult(
+                facts["name"],
+                facts["title"],
+                facts["question"],
+                claims=claims(found),
+                tables=tables(found),
+                figures=figures(found),
+                numbers=numbers(found),
+                changed=changed(settings),
+                sources=sources,
+            )
+
+        return cls(run=run, **facts)
 
     def resolve(
         self, preset: str | None = None, assignments: Sequence[str] = (), **flags: Any

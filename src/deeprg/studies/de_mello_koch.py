@@ -2,33 +2,14 @@
 
 from typing import Any
 
-from deeprg.report.study import StudyResult
 from deeprg.studies._koch_claims import claims
 from deeprg.studies._koch_figures import figures, tables
 from deeprg.studies._koch_find import Findings, find
 from deeprg.studies._koch_patterns import Patterns
 from deeprg.studies._koch_settings import Settings
-from deeprg.studies._study import Say, Study
+from deeprg.studies._study import Study
 
 __all__ = ["DE_MELLO_KOCH"]
-
-_TITLE = "Is deep learning an RG flow?"
-_QUESTION = "Are the hidden units of a Boltzmann machine trained on critical configurations block spins?"
-
-
-def _run(settings: Settings, say: Say) -> StudyResult:
-    found = find(settings, say)
-    return StudyResult(
-        DE_MELLO_KOCH.name,
-        _TITLE,
-        _QUESTION,
-        claims=claims(found),
-        tables=tables(found),
-        figures=figures(found),
-        numbers=_numbers(found),
-        changed=_changed(settings),
-        sources=("demellokoch2020deep", "demellokoch2020short"),
-    )
 
 
 def _numbers(found: Findings) -> dict[str, Any]:
@@ -91,10 +72,10 @@ def _changed(settings: Settings) -> list[str]:
     return lines
 
 
-DE_MELLO_KOCH = Study(
+DE_MELLO_KOCH = Study.in_steps(
     name="de-mello-koch",
-    title=_TITLE,
-    question=_QUESTION,
+    title="Is deep learning an RG flow?",
+    question="Are the hidden units of a Boltzmann machine trained on critical configurations block spins?",
     source="E. de Mello Koch, R. de Mello Koch, L. Cheng, Is deep learning a renormalization group flow? "
     "(2020)",
     schema=Settings,
@@ -115,5 +96,11 @@ DE_MELLO_KOCH = Study(
             "flow_chains": 20_000,
         },
     },
-    run=_run,
+    find=find,
+    claims=claims,
+    tables=tables,
+    figures=figures,
+    numbers=_numbers,
+    changed=_changed,
+    sources=("demellokoch2020deep", "demellokoch2020short"),
 )

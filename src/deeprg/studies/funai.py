@@ -2,31 +2,12 @@
 
 from typing import Any
 
-from deeprg.report.study import StudyResult
 from deeprg.studies._funai_claims import claims
 from deeprg.studies._funai_figures import figures, tables
 from deeprg.studies._funai_find import Findings, Settings, find
-from deeprg.studies._study import Say, Study
+from deeprg.studies._study import Study
 
 __all__ = ["FUNAI"]
-
-_TITLE = "Flows of Boltzmann machines and the largest specific heat"
-_QUESTION = "Does the flow of a machine trained on Ising data end where the specific heat is largest?"
-
-
-def _run(settings: Settings, say: Say) -> StudyResult:
-    found = find(settings, say)
-    return StudyResult(
-        FUNAI.name,
-        _TITLE,
-        _QUESTION,
-        claims=claims(found),
-        tables=tables(found),
-        figures=figures(found),
-        numbers=_numbers(found),
-        changed=_changed(settings),
-        sources=("funai2020thermodynamics", "funai2021feature", "iso2018scale", "kaufman1949"),
-    )
 
 
 def _numbers(found: Findings) -> dict[str, Any]:
@@ -72,10 +53,10 @@ def _changed(settings: Settings) -> list[str]:
     return lines
 
 
-FUNAI = Study(
+FUNAI = Study.in_steps(
     name="funai",
-    title=_TITLE,
-    question=_QUESTION,
+    title="Flows of Boltzmann machines and the largest specific heat",
+    question="Does the flow of a machine trained on Ising data end where the specific heat is largest?",
     source="S. S. Funai, D. Giataganas, Thermodynamics and feature extraction by machine learning (2020)",
     schema=Settings,
     presets={
@@ -86,5 +67,11 @@ FUNAI = Study(
             "steps": 250_000,
         },
     },
-    run=_run,
+    find=find,
+    claims=claims,
+    tables=tables,
+    figures=figures,
+    numbers=_numbers,
+    changed=_changed,
+    sources=("funai2020thermodynamics", "funai2021feature", "iso2018scale", "kaufman1949"),
 )

@@ -2,34 +2,16 @@
 
 from typing import Any
 
-from deeprg.report.study import StudyResult
 from deeprg.studies._ends import end_numbers
 from deeprg.studies._iso_claims import claims
 from deeprg.studies._iso_figures import figures, tables
 from deeprg.studies._iso_find import Findings, Settings, find
 from deeprg.studies._iso_weights import weights_of
-from deeprg.studies._study import Say, Study
+from deeprg.studies._study import Study
 
 __all__ = ["ISO"]
 
-_TITLE = "Flows of Boltzmann machines trained on all, on hot and on cold data"
-_QUESTION = "Does the flow of a machine trained on all temperatures lead to T_c, and what do its weights say?"
 _SIZES = (16, 36, 64, 81, 100, 225, 400)
-
-
-def _run(settings: Settings, say: Say) -> StudyResult:
-    found = find(settings, say)
-    return StudyResult(
-        ISO.name,
-        _TITLE,
-        _QUESTION,
-        claims=claims(found),
-        tables=tables(found),
-        figures=figures(found),
-        numbers=_numbers(found),
-        changed=_changed(settings),
-        sources=("iso2018scale", "veiga2020restricted", "marchenko1967distribution"),
-    )
 
 
 def _numbers(found: Findings) -> dict[str, Any]:
@@ -80,10 +62,11 @@ def _changed(settings: Settings) -> list[str]:
     return lines
 
 
-ISO = Study(
+ISO = Study.in_steps(
     name="iso",
-    title=_TITLE,
-    question=_QUESTION,
+    title="Flows of Boltzmann machines trained on all, on hot and on cold data",
+    question="Does the flow of a machine trained on all temperatures lead to T_c, and what do its weights "
+    "say?",
     source="S. Iso, S. Shiba, S. Yokoo, Scale-invariant feature extraction of neural network and "
     "renormalization group flow (2018)",
     schema=Settings,
@@ -98,5 +81,11 @@ ISO = Study(
             "table_draws": 400,
         },
     },
-    run=_run,
+    find=find,
+    claims=claims,
+    tables=tables,
+    figures=figures,
+    numbers=_numbers,
+    changed=_changed,
+    sources=("iso2018scale", "veiga2020restricted", "marchenko1967distribution"),
 )

@@ -3,32 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from deeprg.report.study import StudyResult
 from deeprg.studies._lenggenhager_claims import claims, drawn_groups
 from deeprg.studies._lenggenhager_figures import figures, tables
 from deeprg.studies._lenggenhager_find import SIDE, Findings, Settings, find
 from deeprg.studies._lenggenhager_measure import sampled_correlation
-from deeprg.studies._study import Say, Study
+from deeprg.studies._study import Study
 
 __all__ = ["LENGGENHAGER", "numbers"]
-
-_TITLE = "Information and range of a block rule"
-_QUESTION = "Does the rule that keeps the most information about far spins give the shortest-ranged action?"
-
-
-def _run(settings: Settings, say: Say) -> StudyResult:
-    found = find(settings, say)
-    return StudyResult(
-        LENGGENHAGER.name,
-        _TITLE,
-        _QUESTION,
-        claims=claims(found),
-        tables=tables(found),
-        figures=figures(found),
-        numbers=numbers(found),
-        changed=_changed(settings),
-        sources=("lenggenhager2020optimal", "koch2018mutual", "bertoni2021minimizing"),
-    )
 
 
 def numbers(found: Findings) -> dict[str, Any]:
@@ -78,10 +59,10 @@ def _changed(settings: Settings) -> list[str]:
     ]
 
 
-LENGGENHAGER = Study(
+LENGGENHAGER = Study.in_steps(
     name="lenggenhager",
-    title=_TITLE,
-    question=_QUESTION,
+    title="Information and range of a block rule",
+    question="Does the rule that keeps the most information about far spins give the shortest-ranged action?",
     source="P. M. Lenggenhager et al., Optimal renormalization group transformation from information theory "
     "(2020)",
     schema=Settings,
@@ -98,5 +79,11 @@ LENGGENHAGER = Study(
             "square_random": 40,
         },
     },
-    run=_run,
+    find=find,
+    claims=claims,
+    tables=tables,
+    figures=figures,
+    numbers=numbers,
+    changed=_changed,
+    sources=("lenggenhager2020optimal", "koch2018mutual", "bertoni2021minimizing"),
 )

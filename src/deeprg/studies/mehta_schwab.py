@@ -2,20 +2,15 @@
 
 from typing import Any
 
-from deeprg.report.study import StudyResult
 from deeprg.studies._mehta_claims import claims
 from deeprg.studies._mehta_figures import figures
 from deeprg.studies._mehta_find import Findings, find
 from deeprg.studies._mehta_machines import Settings
 from deeprg.studies._mehta_tables import tables
-from deeprg.studies._study import Say, Study
+from deeprg.studies._study import Study
 
 __all__ = ["MEHTA_SCHWAB"]
 
-_TITLE = "Layers of a belief network and block spins"
-_QUESTION = (
-    "Do the layers of a network that learns Ising configurations organise themselves into block spins?"
-)
 
 _PAPER = {
     "coupling": 0.408,
@@ -26,28 +21,6 @@ _PAPER = {
     "momentum": 0.5,
 }
 _PENALTY, _RATE, _EPOCHS = 2e-4, 0.1, 200  # of weights between {0, 1} units
-
-
-def _run(settings: Settings, say: Say) -> StudyResult:
-    found = find(settings, say)
-    return StudyResult(
-        MEHTA_SCHWAB.name,
-        _TITLE,
-        _QUESTION,
-        claims=claims(found),
-        tables=tables(found),
-        figures=figures(found),
-        numbers=_numbers(found),
-        changed=_changed(settings),
-        sources=(
-            "mehta2014exact",
-            "hinton2006fast",
-            "lin2017cheap",
-            "schwab2016comment",
-            "nelson1975soluble",
-            "clark1954distance",
-        ),
-    )
 
 
 def _numbers(found: Findings) -> dict[str, Any]:
@@ -104,10 +77,12 @@ def _changed(settings: Settings) -> list[str]:
     return lines
 
 
-MEHTA_SCHWAB = Study(
+MEHTA_SCHWAB = Study.in_steps(
     name="mehta-schwab",
-    title=_TITLE,
-    question=_QUESTION,
+    title="Layers of a belief network and block spins",
+    question=(
+        "Do the layers of a network that learns Ising configurations organise themselves into block spins?"
+    ),
     source="P. Mehta, D. J. Schwab, An exact mapping between the variational renormalization group and deep "
     "learning (2014)",
     schema=Settings,
@@ -123,5 +98,18 @@ MEHTA_SCHWAB = Study(
             "upper_steps": 40_000,
         },
     },
-    run=_run,
+    find=find,
+    claims=claims,
+    tables=tables,
+    figures=figures,
+    numbers=_numbers,
+    changed=_changed,
+    sources=(
+        "mehta2014exact",
+        "hinton2006fast",
+        "lin2017cheap",
+        "schwab2016comment",
+        "nelson1975soluble",
+        "clark1954distance",
+    ),
 )

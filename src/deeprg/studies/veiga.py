@@ -2,32 +2,13 @@
 
 from typing import Any
 
-from deeprg.report.study import StudyResult
 from deeprg.studies._ends import end_numbers
-from deeprg.studies._study import Say, Study
+from deeprg.studies._study import Study
 from deeprg.studies._veiga_claims import PAPER_LEARNING, claims
 from deeprg.studies._veiga_figures import figures, tables
 from deeprg.studies._veiga_find import Findings, Settings, find
 
 __all__ = ["VEIGA"]
-
-_TITLE = "Flows of Boltzmann machines and the critical temperature"
-_QUESTION = "Does a thermometer that reads T_c mean that the machine has learned criticality?"
-
-
-def _run(settings: Settings, say: Say) -> StudyResult:
-    found = find(settings, say)
-    return StudyResult(
-        VEIGA.name,
-        _TITLE,
-        _QUESTION,
-        claims=claims(found),
-        tables=tables(found),
-        figures=figures(found),
-        numbers=_numbers(found),
-        changed=_changed(settings),
-        sources=("veiga2020restricted", "iso2018scale", "guo2017calibration"),
-    )
 
 
 def _numbers(found: Findings) -> dict[str, Any]:
@@ -68,10 +49,10 @@ def _changed(settings: Settings) -> list[str]:
     return lines
 
 
-VEIGA = Study(
+VEIGA = Study.in_steps(
     name="veiga",
-    title=_TITLE,
-    question=_QUESTION,
+    title="Flows of Boltzmann machines and the critical temperature",
+    question="Does a thermometer that reads T_c mean that the machine has learned criticality?",
     source="R. Veiga, R. Vicente, Restricted Boltzmann machine flows and the critical temperature of Ising "
     "models (2020)",
     schema=Settings,
@@ -87,5 +68,11 @@ VEIGA = Study(
             "table_draws": 400,
         },
     },
-    run=_run,
+    find=find,
+    claims=claims,
+    tables=tables,
+    figures=figures,
+    numbers=_numbers,
+    changed=_changed,
+    sources=("veiga2020restricted", "iso2018scale", "guo2017calibration"),
 )
