@@ -67,6 +67,8 @@ def _resumed(path: Path, samples: int | None) -> tuple[Simulation, Path]:
     settings = ensemble.provenance["settings"]
     if "samples" not in settings:
         raise UsageError(f"'{path}' was imported, not simulated: there is nothing to continue.")
+    if "origin" in settings:
+        raise UsageError(f"'{path}' holds chains in the latents of a flow. Continue it with deeprg sample.")
     simulation = Simulation.from_dict(settings)
     wanted = samples or ensemble.draws * ensemble.chains
     return Simulation.from_dict({**simulation.to_dict(), "samples": wanted}), path
@@ -113,7 +115,8 @@ def run_measure(ensemble: Ensemble, *, discard: int, json: bool, seconds: float 
         print(ensemble_table(rows, ensemble.provenance["algorithm"]))
     for finding in findings:
         warn(f"{finding.what}. {finding.remedy}")
-    more = () if "samples" not in ensemble.provenance["settings"] else (_more(ensemble),)
+    settings = ensemble.provenance["settings"]
+    more = (_more(ensemble),) if "samples" in settings and "origin" not in settings else ()
     next_step(f"deeprg report {ensemble.path}", *more)
     return 0
 

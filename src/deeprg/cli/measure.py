@@ -14,6 +14,9 @@ def measure(
     ensemble: Annotated[Path, Parameter(help="an ensemble, E.zarr")],
     *,
     discard: Annotated[int, Parameter(converter=whole, help="draws to drop at the start of every chain")] = 0,
+    arviz: Annotated[
+        Path | None, Parameter(help="write the series there too, netCDF for arviz.from_netcdf")
+    ] = None,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
     """Averages of an ensemble with errors and autocorrelation times, beside exact values where known.
@@ -25,6 +28,9 @@ def measure(
     if discard < 0:
         raise UsageError(f"--discard {discard} must not be negative.")
     from deeprg.cli._simulating import run_measure
-    from deeprg.montecarlo.ensembles import Ensemble
+    from deeprg.montecarlo.ensembles import Ensemble, write_arviz
 
-    return run_measure(Ensemble.open(ensemble), discard=discard, json=json)
+    opened = Ensemble.open(ensemble)
+    if arviz is not None:
+        write_arviz(opened, arviz)
+    return run_measure(opened, discard=discard, json=json)

@@ -1,10 +1,10 @@
 """Hamiltonian Monte Carlo for continuous fields, by blackjax: HMC and NUTS with step-size adaptation."""
 
-import functools
 import time
 from collections.abc import Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,11 +24,18 @@ from ._base import (
     fixed_shape,
     ordered_chains,
 )
+from ._trajectories import check_divergences, initial, trajectories, tuned
 
 __all__ = ["HMC", "NUTS"]
 
-_STEPS = 10  # leapfrog steps of an HMC trajectory
-_JITTER = 0.2  # the step size of a trajectory varies by this fraction, so that no mode is in resonance
+
+class _Boltzmann(eqx.Module):
+    """ln of exp(-H(x))."""
+
+    hamiltonian: AbstractHamiltonian
+
+    def __call__(self, x: Array) -> Array:
+        return -self.hamiltonian.energy(x)
 
 
 class _HamiltonianSampler(AbstractSampler):
@@ -64,66 +71,60 @@ class _HamiltonianSampler(AbstractSampler):
 
     def thermalise(self, state: State, updates: int, *, seed: int) -> tuple[State, Info]:
         """Trajectories whose acceptance tunes the step size by dual averaging (Hoffman and Gelman 2014)."""
-        from blackjax.adaptation.step_size import dual_averaging_adaptation
-
-        start, update, final = dual_averaging_adaptation(self.target)
-        averaging = start(float(state["step_size"][0]))
-        positions = jnp.asarray(state["configurations"][0])
-        key = self._key(seed, -1)
-        acceptance = np.zeros(1)
-        for step in range(max(updates, 1)):
-            positions, totals = self._advance(
-                jax.random.fold_in(key, step), positions, jnp.exp(averaging.log_step_size), 1
-            )
-            acceptance = np.asarray(totals[0], float)[None] / self.chains
-            averaging = update(averaging, totals[0] / self.chains)
-        self._check(positions)
+        states = initial(self._density, jnp.asarray(state["configurations"][0]))
+        states, step_size, acceptance = tuned(
+            self._density,
+            states,
+            float(state["step_size"][0]),
+            updates,
+            key=self._key(seed, -1),
+            target=self.target,
+            nuts=self.name == "nuts",
+        )
+        self._check(states.position)
         after = {
-            "configurations": np.asarray(positions)[None],
-            "step_size": np.asarray(final(averaging))[None].astype(positions.dtype),
+            "configurations": np.asarray(states.position)[None],
+            "step_size": np.full(1, step_size, states.position.dtype),
         }
-        return after, {"acceptance": acceptance, "step_size": np.asarray(after["step_size"], float)}
+        return after, {"acceptance": np.full(1, acceptance), "step_size": np.full(1, step_size)}
 
     def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
         """See `AbstractSampler.run`."""
         key = self._key(seed, block)
-        positions = jnp.asarray(state["configurations"][0])
+        states = initial(self._density, jnp.asarray(state["configurations"][0]))
         step_size = jnp.asarray(state["step_size"][0])
         totals = np.zeros(3)
         kept = []
-        jax.block_until_ready(self._advance(key, positions, step_size, 0))  # compiled now
+        jax.block_until_ready(self._advance(key, states, step_size, 0))  # compiled now
         begun = time.perf_counter()
         for draw in range(draws):
-            positions, some = self._advance(jax.random.fold_in(key, draw), positions, step_size, thin)
+            states, some = self._advance(jax.random.fold_in(key, draw), states, step_size, thin)
             totals += np.asarray(some, float)
-            kept.append(np.asarray(positions))
+            kept.append(np.asarray(states.position))
         seconds = time.perf_counter() - begun
-        self._check(positions)
-        trajectories = draws * thin * self.chains
+        self._check(states.position)
+        count = draws * thin * self.chains
+        check_divergences(totals[1], count, f"{self.name} on {self.hamiltonians[0].describe()}")
         configurations = np.stack(kept)[:, None]
         if isinstance(self.hamiltonians[0], XY):  # the angle is only defined up to full turns
             configurations = np.mod(configurations + np.pi, 2 * np.pi) - np.pi
         info = {
-            "acceptance": totals[:1] / trajectories,
+            "acceptance": totals[:1] / count,
             "divergences": totals[1:2],
-            "gradients": totals[2:3] / trajectories,
+            "gradients": totals[2:3] / count,
             "step_size": np.asarray(state["step_size"], float),
-            "updates": np.full(1, float(trajectories)),
+            "updates": np.full(1, float(count)),
             "seconds": np.full(1, seconds),
         }
         return Draws({**state, "configurations": configurations[-1]}, configurations, info)
 
-    def _advance(
-        self, key: PRNGKeyArray, positions: Array, step_size: Array, count: int
-    ) -> tuple[Array, Array]:
-        return _trajectories(
-            key,
-            positions,
-            step_size,
-            np.int32(count),
-            hamiltonian=self.hamiltonians[0],
-            nuts=self.name == "nuts",
-        )
+    def _advance(self, key: PRNGKeyArray, states: Any, step_size: Array, count: int) -> tuple[Any, Array]:
+        nuts = self.name == "nuts"
+        return trajectories(self._density, states, step_size, count, key=key, nuts=nuts)
+
+    @property
+    def _density(self) -> "_Boltzmann":
+        return _Boltzmann(self.hamiltonians[0])
 
     def _key(self, seed: int, block: int) -> PRNGKeyArray:
         return jax.random.key(entropy(self.hamiltonians, seed, 4, block).generate_state(1)[0])
@@ -177,43 +178,3 @@ class NUTS(_HamiltonianSampler):
 
     name = "nuts"
     target = 0.8
-
-
-@functools.partial(jax.jit, static_argnames=("hamiltonian", "nuts"))
-def _trajectories(
-    key: PRNGKeyArray,
-    positions: Array,
-    step_size: Array,
-    count: Array,
-    *,
-    hamiltonian: AbstractHamiltonian,
-    nuts: bool,
-) -> tuple[Array, Array]:
-    """`count` trajectories of all chains; sums over them of acceptance, divergences and gradients."""
-    import blackjax
-
-    def log_density(x: Array) -> Array:
-        return -hamiltonian.energy(x)
-
-    algorithm: Any = blackjax.nuts if nuts else blackjax.hmc
-    step = algorithm.build_kernel()
-    mass = jnp.ones(positions[0].size, positions.dtype)
-    extra = {} if nuts else {"num_integration_steps": _STEPS}
-
-    def one(key: PRNGKeyArray, state: Any) -> tuple[Any, Any]:
-        move, jitter = jax.random.split(key)
-        factor = jax.random.uniform(jitter, (), positions.dtype, 1 - _JITTER, 1 + _JITTER)
-        size = step_size if nuts else step_size * factor
-        return step(move, state, log_density, size, mass, **extra)
-
-    def trajectory(i: Array, carry: tuple[Any, Array]) -> tuple[Any, Array]:
-        states, totals = carry
-        keys = jax.random.split(jax.random.fold_in(key, i), positions.shape[0])
-        states, info = jax.vmap(one)(keys, states)
-        steps = jnp.broadcast_to(jnp.asarray(info.num_integration_steps), info.acceptance_rate.shape)
-        row = [jnp.nan_to_num(info.acceptance_rate), info.is_divergent, steps]
-        return states, totals + jnp.stack([jnp.sum(entry.astype(totals.dtype)) for entry in row])
-
-    states = jax.vmap(lambda x: algorithm.init(x, log_density))(positions)
-    states, totals = jax.lax.fori_loop(0, count, trajectory, (states, jnp.zeros(3, positions.dtype)))
-    return states.position, totals
