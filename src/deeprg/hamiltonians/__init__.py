@@ -5,6 +5,7 @@ from ._bonds import Bonds, frustrated, gauge
 from ._critical import CriticalPoint, critical_point, nishimori_temperature
 from ._dimers import Dimers
 from ._dual import ContinuousDual
+from ._family import HamiltonianFamily
 from ._gaussian import GaussianField
 from ._ising import CRITICAL_TEMPERATURE, Ising, critical_temperature
 from ._models import MODELS, ModelEntry, build_model, critical_temperature_of
@@ -27,6 +28,7 @@ __all__ = [
     "Dimers",
     "GaussianField",
     "HamiltonianEntry",
+    "HamiltonianFamily",
     "HamiltonianOption",
     "HoppingPhi4",
     "Ising",

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Real
+from jaxtyping import Array, Float, Int8, PRNGKeyArray, Real
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError
@@ -139,6 +139,14 @@ class ContinuousDual(AbstractHamiltonian):
         chance = jax.nn.sigmoid(2 * self._local_field(x))
         up = jax.random.uniform(key, x.shape, x.dtype) < chance
         return jnp.where(up, 1.0, -1.0).astype(x.dtype)
+
+    @eqx.filter_jit
+    def spins_given_fields(
+        self, x: Float[Array, "n *lattice"], *, key: PRNGKeyArray
+    ) -> Int8[Array, "n *lattice"]:
+        """`spins_given_field` of n fields, as the small integers that ensembles keep."""
+        keys = jax.random.split(key, x.shape[0])
+        return jax.vmap(lambda x, k: self.spins_given_field(x, key=k))(x, keys).astype(jnp.int8)
 
     def spin_moments(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
         """Spin observables given a field, averaged exactly over the spins (Rao-Blackwell).

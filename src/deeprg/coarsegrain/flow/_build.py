@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
@@ -17,6 +18,7 @@ from ._circulant import Circulant
 from ._conditional import conditional_hierarchy
 from ._coupling import RealNVP
 from ._flow import AbstractFlow, Flow, SymmetrisedFlow, sign_group
+from ._placed import with_places
 from ._prior import PRIORS
 from ._scalar import AbstractScalarMap, Affine, SumOfTanh
 from ._spline import RationalQuadraticSpline
@@ -58,6 +60,37 @@ def _conditional(
         dtype=dtype,
         key=key,
     )
+
+
+def _placed(
+    lattice: Lattice,
+    odd: bool,
+    dtype: Any,
+    key: PRNGKeyArray,
+    *,
+    scalar: str = "spline",
+    terms: int = 8,
+    width: int = 32,
+    depth: int = 2,
+    radius: float = 3.2,
+    colours: int = 1,
+    disentanglers: int = 0,
+    places: int = 8,
+) -> AbstractBijector:
+    key, place_key = jax.random.split(key)
+    hierarchy = conditional_hierarchy(
+        lattice,
+        _named(SCALAR_MAPS, "scalar map", scalar)(terms),
+        width=width,
+        depth=depth,
+        radius=radius,
+        colours=colours,
+        disentanglers=disentanglers,
+        odd=odd,
+        dtype=dtype,
+        key=key,
+    )
+    return with_places(hierarchy, places=places, key=place_key)
 
 
 def _realnvp(couplings: int, hidden: int, width: int, odd: bool, dtype: Any) -> Callable[..., RealNVP]:
@@ -105,6 +138,7 @@ def _flat(
 # A new layout is one function (lattice, odd, dtype, key, *, its options) -> bijector and one line here.
 LAYOUTS: dict[str, Callable[..., AbstractBijector]] = {
     "conditional": _conditional,
+    "placed": _placed,
     "mera": _tree(mera),
     "ttn": _tree(ttn),
     "tebd": _flat,
@@ -159,6 +193,61 @@ PRESETS: dict[str, Preset] = {
         },
         hamiltonian={},
     ),
+    "density": Preset(
+        "density",
+        "for ensembles (--data): the conditional hierarchy with splines, whose inverse is closed",
+        flow={
+            "layout": "conditional",
+            "symmetry": "auto",
+            "prior": "gaussian",
+            "whitening": 0.5,
+            "scalar": "spline",
+            "terms": 8,
+            "width": 32,
+            "depth": 2,
+            "radius": 3.2,
+            "colours": 2,
+            "disentanglers": 1,
+            "shared": False,
+        },
+        train={
+            "learning_rate": 3e-3,
+            "batch": 128,
+            "warmup": 0.02,
+            "decay": "cosine",
+            "final_fraction": 0.01,
+            "clip_norm": 10.0,
+            "ema_decay": 0.995,
+        },
+        hamiltonian={},
+    ),
+    "images": Preset(
+        "images",
+        "for images and arrays (--data): a hierarchy whose networks know where they are",
+        flow={
+            "layout": "placed",
+            "symmetry": "none",
+            "prior": "gaussian",
+            "scalar": "spline",
+            "terms": 8,
+            "width": 32,
+            "depth": 2,
+            "radius": 3.2,
+            "colours": 1,
+            "disentanglers": 0,
+            "places": 8,
+        },
+        train={
+            "learning_rate": 3e-3,
+            "batch": 128,
+            "warmup": 0.02,
+            "decay": "cosine",
+            "final_fraction": 0.01,
+            "clip_norm": 10.0,
+            "ema_decay": 0.995,
+        },
+        hamiltonian={},
+    ),
     "original": Preset(
         "original",
         "Li & Wang's MERA of RealNVP blocks with the settings of their README",
@@ -197,7 +286,7 @@ def layout_options(layout: str) -> dict[str, Any]:
 
 
 def build_flow(
-    hamiltonian: AbstractHamiltonian,
+    hamiltonian: AbstractHamiltonian | Lattice,
     *,
     layout: str = "conditional",
     symmetry: str = "auto",
@@ -207,11 +296,11 @@ def build_flow(
     key: PRNGKeyArray,
     **options: Any,
 ) -> AbstractFlow:
-    """An untrained flow for a Hamiltonian.
+    """An untrained flow for a Hamiltonian, or for fields on a lattice whose law is not known.
 
     - `layout` and its options: see `LAYOUTS` and `layout_options`.
     - `symmetry`: "odd" (maps that commute with x -> -x), "mixture" (average over the sign), "none", or
-      "auto": odd where the Hamiltonian is even, else none.
+      "auto": odd where there is a Hamiltonian that is even, else none.
     - `whitening`: for the continuous dual, the flow's own variable is w = K^-whitening x, K^(1/2) making the
       noise white; 0 leaves x.
 
@@ -232,10 +321,12 @@ def build_flow(
         )
     if not 0 <= whitening <= 1:
         raise UsageError(f"The whitening is a power of K between 0 (none) and 1, not {whitening}.")
-    even = is_even(hamiltonian)
+    lattice = hamiltonian if isinstance(hamiltonian, Lattice) else hamiltonian.lattice
+    even = not isinstance(hamiltonian, Lattice) and is_even(hamiltonian)
     if symmetry in ("odd", "mixture") and not even:
         raise UsageError(
-            f"The Hamiltonian is not even under x -> -x, so the symmetry cannot be '{symmetry}'."
+            f"The Hamiltonian is not even under x -> -x, or there is none, so the symmetry cannot be "
+            f"'{symmetry}'."
         )
     known = layout_options(layout)
     for name in options:
@@ -246,10 +337,10 @@ def build_flow(
             )
     odd = symmetry == "odd" or (symmetry == "auto" and even)
     prior_type = _named(PRIORS, "prior", prior)
-    bijector = LAYOUTS[layout](hamiltonian.lattice, odd, dtype, key, **options)
+    bijector = LAYOUTS[layout](lattice, odd, dtype, key, **options)
     if whitening and isinstance(hamiltonian, ContinuousDual):
         bijector = Chain(bijector, Circulant.whitening(hamiltonian, whitening))
-    flow = Flow(hamiltonian.lattice, bijector, prior=prior_type(), dtype=dtype)
+    flow = Flow(lattice, bijector, prior=prior_type(), dtype=dtype)
     return SymmetrisedFlow(flow, sign_group()) if symmetry == "mixture" else flow
 
 

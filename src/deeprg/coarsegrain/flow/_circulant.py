@@ -1,21 +1,57 @@
 """A fixed translation-invariant linear map, diagonal in Fourier space."""
 
+import abc
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...hamiltonians import ContinuousDual
+from ...hamiltonians import ContinuousDual, _dense_circulant
 from ...hamiltonians._circulant import apply
 from ...lattice import Lattice
 from ...runs.errors import UsageError
 from ._bijector import AbstractBijector
 
-__all__ = ["Circulant"]
+__all__ = ["AbstractCirculant", "ArrayCirculant", "Circulant"]
 
 
-class Circulant(AbstractBijector):
+class AbstractCirculant(AbstractBijector):
+    """x = C z with C symmetric and circulant, given by its eigenvalues `values` in Fourier space."""
+
+    lattice: eqx.AbstractVar[Lattice]
+
+    @property
+    @abc.abstractmethod
+    def values(self) -> np.ndarray | Float[Array, "*lattice"]:
+        """The eigenvalues C(k), [*lattice], in the order of `numpy.fft.fftn`."""
+
+    @abc.abstractmethod
+    def _log_det(self, x: Array) -> Float[Array, "..."]:
+        """Σ ln|C(k)| for every sample of x."""
+
+    @abc.abstractmethod
+    def _apply(self, x: Array, spectrum: Any) -> Array:
+        """M x for the circulant M with these eigenvalues."""
+
+    def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """C z and log|det C|."""
+        return self._apply(z, self.values), self._log_det(z)
+
+    def inverse(self, x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """C^-1 x and -log|det C|."""
+        return self._apply(x, 1 / self.values), -self._log_det(x)
+
+    def push_score(
+        self, z: Float[Array, "..."], score: Float[Array, "..."]
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
+        """C is symmetric, so the score becomes C^-1 score."""
+        return self._apply(z, self.values), self._log_det(z), self._apply(score, 1 / self.values)
+
+
+class Circulant(AbstractCirculant):
     """x = C z with C symmetric and circulant: C is `spectrum`(k) in Fourier space, log|det C| = Σ ln|C(k)|.
 
     Raises `UsageError` when the spectrum has another shape than the lattice, vanishes somewhere, or is not
@@ -59,28 +95,47 @@ class Circulant(AbstractBijector):
         return cls(dual.lattice, spectrum=spectrum**power)
 
     @property
-    def _values(self) -> np.ndarray:
+    def values(self) -> np.ndarray:
+        """The eigenvalues C(k), [*lattice]."""
         return np.array(self.spectrum).reshape(self.lattice.shape)
-
-    def _log_det(self, x: Array) -> Float[Array, "..."]:
-        batch = x.shape[self.lattice.ndim :]
-        return jnp.full(batch, np.log(np.abs(self._values)).sum(), x.dtype)
 
     def _apply(self, x: Array, spectrum: np.ndarray) -> Array:
         columns = x.reshape(*self.lattice.shape, -1)
         out = jax.vmap(lambda v: apply(v, spectrum), in_axes=-1, out_axes=-1)(columns)
         return out.reshape(x.shape)
 
-    def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """C z and log|det C|."""
-        return self._apply(z, self._values), self._log_det(z)
+    def _log_det(self, x: Array) -> Float[Array, "..."]:
+        batch = x.shape[self.lattice.ndim :]
+        return jnp.full(batch, np.log(np.abs(self.values)).sum(), x.dtype)
 
-    def inverse(self, x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """C^-1 x and -log|det C|."""
-        return self._apply(x, 1 / self._values), -self._log_det(x)
 
-    def push_score(
-        self, z: Float[Array, "..."], score: Float[Array, "..."]
-    ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
-        """C is symmetric, so the score becomes C^-1 score."""
-        return self._apply(z, self._values), self._log_det(z), self._apply(score, 1 / self._values)
+class ArrayCirculant(AbstractCirculant):
+    """`Circulant` with its eigenvalues in an array, so that they may depend on a traced temperature.
+
+    The array is taken as it is: it must be real, nowhere zero and even under k -> -k. Raises `UsageError`
+    when it has another shape than the lattice.
+
+    >>> x, log_det = ArrayCirculant(Lattice((4,)), jnp.array([2.0, 1.0, 0.5, 1.0])).forward(jnp.ones(4))
+    >>> x.round(5).tolist(), float(log_det)
+    ([2.0, 2.0, 2.0, 2.0], 0.0)
+    """
+
+    lattice: Lattice = eqx.field(static=True)
+    spectrum: Float[Array, "*lattice"]
+
+    def __init__(self, lattice: Lattice, spectrum: Float[Array, "*lattice"]):
+        if spectrum.shape != lattice.shape:
+            raise UsageError(f"The spectrum has shape {spectrum.shape}, but the lattice is {lattice}.")
+        self.lattice, self.spectrum = lattice, spectrum
+
+    @property
+    def values(self) -> Float[Array, "*lattice"]:
+        """The eigenvalues C(k), [*lattice]."""
+        return self.spectrum
+
+    def _apply(self, x: Array, spectrum: Array) -> Array:
+        return _dense_circulant.apply(x, spectrum)
+
+    def _log_det(self, x: Array) -> Float[Array, "..."]:
+        batch = x.shape[self.lattice.ndim :]
+        return jnp.broadcast_to(jnp.sum(jnp.log(jnp.abs(self.spectrum))).astype(x.dtype), batch)
