@@ -14,17 +14,21 @@ from deeprg.coarsegrain.flow import (
     LAYOUTS,
     SCALAR_MAPS,
     AbstractBijector,
+    ArrayCirculant,
     BlockLayer,
     Chain,
     Circulant,
     ContextNet,
+    Logit,
     RealNVP,
     Repeated,
     SiteMap,
+    Standardise,
     conditional_hierarchy,
     mera,
     tebd,
     ttn,
+    with_places,
 )
 from deeprg.hamiltonians import ContinuousDual, Ising
 from deeprg.lattice import Lattice
@@ -76,6 +80,10 @@ def conditional(shape, scalar="affine", **options):
     return conditional_hierarchy(Lattice(shape), SCALAR_MAPS[scalar](2), **settings)
 
 
+def placed(shape):
+    return with_places(conditional(shape, odd=False), places=2, key=KEY)
+
+
 def tree(network, shape, make=block, **options):
     return network(Lattice(shape), make, key=KEY, **options)
 
@@ -107,6 +115,10 @@ CASES = {
         True,
         (1, 1),
     ),
+    # With extents of 2 every k is its own opposite, so that no noise on the spectrum makes it uneven.
+    "array-circulant": Case(
+        (2, 2), lambda: ArrayCirculant(Lattice((2, 2)), jnp.array([[2.0, -1.5], [0.8, 1.2]])), True, (1, 1)
+    ),
     "realnvp": Case((4,), lambda: block(4), False),
     "realnvp, odd": Case((3,), lambda: block(3, odd=True), True),
     "block-layer": Case((8, 8), lambda: BlockLayer(block(4)), False, (2, 2)),
@@ -133,6 +145,7 @@ CASES = {
     "hierarchy conditional, base alone": Case((1, 3), lambda: conditional((1, 3), "sum-of-tanh"), True),
     "hierarchy conditional, base of 3": Case((6,), lambda: conditional((6,)), True),
     "hierarchy conditional, spline": Case((2,), lambda: conditional((2,), "spline"), True),
+    "hierarchy placed": Case((4, 4), lambda: placed((4, 4)), False),
     "hierarchy conditional, 3D": Case((2, 2, 2), lambda: conditional((2, 2, 2)), True),
     "hierarchy mera": Case((8, 8), lambda: tree(mera, (8, 8)), False),
     "hierarchy mera, 1D, odd": Case((4,), lambda: tree(mera, (4,), odd_block, repeats=2), True),
@@ -143,6 +156,13 @@ CASES = {
     "hierarchy mera, 3D": Case((4, 4, 4), lambda: tree(mera, (4, 4, 4), depth=1), False, (2, 2, 2)),
     "hierarchy ttn": Case((4, 2), lambda: tree(ttn, (4, 2), odd_block, shared=True), True),
     "hierarchy ttn, odd, shared": Case((8,), lambda: tree(ttn, (8,), odd_block, shared=True), True),
+    "standardise": Case(
+        (2, 3),
+        lambda: Standardise((2, 3), centre=np.arange(6.0).reshape(2, 3), scale=0.5 + np.ones((2, 3))),
+        False,
+    ),
+    "standardise, one number": Case((4,), lambda: Standardise((4,), centre=0.0, scale=0.7), True, (1,)),
+    "logit": Case((2, 3), lambda: Logit(2), False),
 }
 
 

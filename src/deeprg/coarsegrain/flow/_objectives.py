@@ -1,5 +1,6 @@
 """What a flow is trained on: an energy (reverse Kullback-Leibler) or samples (negative log likelihood)."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import equinox as eqx
@@ -51,37 +52,55 @@ class ReverseKL(eqx.Module):
 
     def __call__(self, flow: AbstractFlow, keys: Key[Array, " n"]) -> tuple[Float[Array, ""], Metrics]:
         """The loss, whose derivative is the chosen estimator, and the metrics."""
-        latents = jax.vmap(lambda k: flow.latent(key=k), out_axes=-1)(keys)
-        terms = self._path if self.estimator == "path" else self._standard
-        loss, log_q, energy = terms(flow, latents)
+        loss, log_q, energy = free_energy_terms(flow, keys, self.hamiltonian.energy, self.estimator)
         log_q, energy = jax.lax.stop_gradient((log_q, energy))
         log_weight = -energy - log_q
-        scaled = jnp.exp(log_weight - jnp.max(log_weight))
         metrics = {
             "free_energy": -jnp.mean(log_weight),
             "std_log_weight": jnp.std(log_weight),
-            "ess": jnp.sum(scaled) ** 2 / jnp.sum(scaled**2) / keys.shape[0],
+            "ess": batch_ess(log_weight),
             "energy": jnp.mean(energy),
             "negentropy": jnp.mean(log_q),
         }
         return jnp.mean(loss), metrics
 
-    def _standard(self, flow: AbstractFlow, latent: PyTree[Array]) -> tuple[Array, Array, Array]:
-        x, log_q = flow.push(latent)
-        energy = self._energy(x)
-        return log_q + energy, log_q, energy
 
-    def _path(self, flow: AbstractFlow, latent: PyTree[Array]) -> tuple[Array, Array, Array]:
-        x, log_q, score = flow.push_score(latent)
-        energy, pull = jax.vjp(self._energy, jax.lax.stop_gradient(x))
-        (force,) = pull(jnp.ones_like(energy))
-        log_q, direction = jax.lax.stop_gradient((log_q, score + force))
-        # The value is that of the free energy, the derivative that of direction · x.
-        surrogate = jnp.sum(direction * x, axis=tuple(range(flow.lattice.ndim)))
-        return log_q + energy + (surrogate - jax.lax.stop_gradient(surrogate)), log_q, energy
+def batch_ess(log_weight: Float[Array, " n"]) -> Float[Array, ""]:
+    """The effective sample size of a batch as a fraction, (Σw)²/(n Σw²)."""
+    scaled = jnp.exp(log_weight - jnp.max(log_weight))
+    return jnp.sum(scaled) ** 2 / jnp.sum(scaled**2) / log_weight.shape[0]
 
-    def _energy(self, x: Array) -> Float[Array, " n"]:
-        return jax.vmap(self.hamiltonian.energy, in_axes=-1)(x)
+
+def free_energy_terms(
+    flow: AbstractFlow,
+    keys: Key[Array, " n"],
+    energy: Callable[[Array], Array],
+    estimator: Literal["path", "standard"],
+) -> tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, " n"]]:
+    """ln q + H of a draw per key, with the derivative of the estimator, and ln q and H."""
+    latents = jax.vmap(lambda k: flow.latent(key=k), out_axes=-1)(keys)
+    terms = _path if estimator == "path" else _standard
+    return terms(flow, latents, jax.vmap(energy, in_axes=-1))
+
+
+def _standard(
+    flow: AbstractFlow, latent: PyTree[Array], energies: Callable[[Array], Array]
+) -> tuple[Array, Array, Array]:
+    x, log_q = flow.push(latent)
+    energy = energies(x)
+    return log_q + energy, log_q, energy
+
+
+def _path(
+    flow: AbstractFlow, latent: PyTree[Array], energies: Callable[[Array], Array]
+) -> tuple[Array, Array, Array]:
+    x, log_q, score = flow.push_score(latent)
+    energy, pull = jax.vjp(energies, jax.lax.stop_gradient(x))
+    (force,) = pull(jnp.ones_like(energy))
+    log_q, direction = jax.lax.stop_gradient((log_q, score + force))
+    # The value is that of the free energy, the derivative that of direction · x.
+    surrogate = jnp.sum(direction * x, axis=tuple(range(flow.lattice.ndim)))
+    return log_q + energy + (surrogate - jax.lax.stop_gradient(surrogate)), log_q, energy
 
 
 class NegativeLogLikelihood(eqx.Module):

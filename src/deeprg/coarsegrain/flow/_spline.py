@@ -107,10 +107,13 @@ class RationalQuadraticSpline(AbstractScalarMap):
         """Left edge, width, lower edge, height and end slopes of the bin that holds each value."""
         z, x, slope = self._knots(even, odd)
         edges = (z, x)[by]
-        index = jnp.sum(value[None] >= edges[1:-1], axis=0)[None]
+        # Masks instead of an index: a gather, and the scatter that is its derivative, run element by element.
+        above = value[None] >= edges[1:-1]
+        full = jnp.ones_like(above[:1])
+        here = jnp.concatenate([full, above]) & ~jnp.concatenate([above, ~full])
 
         def at(knots: Array, shift: int) -> Array:
-            return jnp.take_along_axis(knots, index + shift, axis=0)[0]
+            return jnp.sum(jnp.where(here, knots[shift : shift + self.bins], 0), axis=0)
 
         return at(z, 0), at(z, 1) - at(z, 0), at(x, 0), at(x, 1) - at(x, 0), at(slope, 0), at(slope, 1)
 
