@@ -7,7 +7,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..lattice import Lattice
 from ..runs.errors import UsageError
 from ._base import AbstractCoarseGraining
-from .flow import AbstractFlow, Chain, Flow, Hierarchy, SymmetrisedFlow
+from .flow import AbstractFlow, Chain, Flow, base_flow, hierarchy_of
+from .flow._latents import links_of
 
 __all__ = ["FlowCoarseGraining"]
 
@@ -31,26 +32,10 @@ class FlowCoarseGraining(AbstractCoarseGraining):
     levels: int = eqx.field(static=True)
 
     def __init__(self, flow: AbstractFlow, *, levels: int = 1):
-        base = flow.flow if isinstance(flow, SymmetrisedFlow) else flow
-        if not isinstance(base, Flow):
-            raise UsageError(f"A {type(flow).__name__} has no hierarchy to coarse-grain with.")
-        self.flow, self.levels = base, levels
-        depth = self._hierarchy.depth
+        self.flow, self.levels = base_flow(flow), levels
+        depth = hierarchy_of(flow).depth
         if not 1 <= levels <= depth:
-            raise UsageError(f"The flow on {base.lattice} has {depth} levels, so it cannot undo {levels}.")
-
-    @property
-    def _links(self) -> tuple:
-        bijector = self.flow.bijector
-        return bijector.links if isinstance(bijector, Chain) else (bijector,)
-
-    @property
-    def _hierarchy(self) -> Hierarchy:
-        if not isinstance(self._links[0], Hierarchy):
-            raise UsageError(
-                "This flow has no hierarchy: a flat layout keeps all sites and coarse-grains none."
-            )
-        return self._links[0]
+            raise UsageError(f"The flow on {flow.lattice} has {depth} levels, so it cannot undo {levels}.")
 
     @property
     def fine(self) -> Lattice:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -75,12 +60,12 @@ class FlowCoarseGraining(AbstractCoarseGraining):
     @eqx.filter_jit
     def mean(self, x: Float[Array, "*fine"]) -> Float[Array, "*coarse"]:
         """The same: the map has one value."""
-        x, _ = Chain(*self._links[1:]).inverse(x)
-        return self._hierarchy.coarsen(x, levels=self.levels)
+        x, _ = Chain(*links_of(self.flow)[1:]).inverse(x)
+        return hierarchy_of(self.flow).coarsen(x, levels=self.levels)
 
     @eqx.filter_jit
     def refine(self, coarse: Float[Array, "*coarse"], *, key: PRNGKeyArray) -> Float[Array, "*fine"]:
         """A physical field with the given coarse variable, its finer latents drawn from the prior."""
         z = self.flow.latent(key=key).astype(coarse.dtype)
-        x, _ = self._hierarchy.refine(coarse, z)
-        return Chain(*self._links[1:]).forward(jnp.asarray(x))[0]
+        x, _ = hierarchy_of(self.flow).refine(coarse, z)
+        return Chain(*links_of(self.flow)[1:]).forward(jnp.asarray(x))[0]

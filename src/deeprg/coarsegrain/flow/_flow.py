@@ -95,24 +95,25 @@ class Flow(AbstractFlow):
     def push(self, latent: PyTree[Array]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """T(z) and ln p(z) - log|det dx/dz|."""
         x, log_det = self.bijector.forward(latent)
-        return x, self._log_prior(latent) - log_det
+        return x, self.log_prior(latent) - log_det
 
     @eqx.filter_jit
     def push_score(
         self, latent: PyTree[Array]
     ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
         """The field, its ln q and score, through the bijector's own rule."""
-        score = jax.grad(lambda z: jnp.sum(self._log_prior(z)))(latent)
+        score = jax.grad(lambda z: jnp.sum(self.log_prior(z)))(latent)
         x, log_det, score = self.bijector.push_score(latent, score)
-        return x, self._log_prior(latent) - log_det, score
+        return x, self.log_prior(latent) - log_det, score
 
     @eqx.filter_jit
     def log_prob(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """ln p(z) + log|det dz/dx| at z = T^-1(x)."""
         z, log_det = self.bijector.inverse(x)
-        return self._log_prior(z) + log_det
+        return self.log_prior(z) + log_det
 
-    def _log_prior(self, z: Array) -> Float[Array, "..."]:
+    def log_prior(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        """ln p of latents [*lattice, *batch], one number per latent configuration."""
         return jnp.sum(self.prior.log_density(z), axis=tuple(range(self.lattice.ndim)))
 
     @eqx.filter_jit

@@ -13,6 +13,7 @@ from ...runs.errors import UsageError
 from ._bijector import AbstractBijector
 from ._cells import Offset, site_indices
 from ._context import ContextNet
+from ._placed import PlacedNet
 from ._scalar import AbstractScalarMap
 
 __all__ = ["SiteMap"]
@@ -44,7 +45,7 @@ class SiteMap(AbstractBijector):
     period: Offset = eqx.field(static=True)
     active: tuple[Offset, ...] = eqx.field(static=True)
     context: tuple[Offset, ...] = eqx.field(static=True)
-    net: ContextNet
+    net: ContextNet | PlacedNet
     scalar: AbstractScalarMap
 
     def __init__(
@@ -52,7 +53,7 @@ class SiteMap(AbstractBijector):
         period: Offset,
         active: Sequence[Offset],
         context: Sequence[Offset],
-        net: ContextNet,
+        net: ContextNet | PlacedNet,
         scalar: AbstractScalarMap,
     ):
         self.period, self.active, self.context = tuple(period), tuple(active), tuple(context)

@@ -1,0 +1,160 @@
+"""How fast Markov chains forget their start and themselves: latent against physical, beside clusters."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from deeprg.coarsegrain.flow import AbstractFlow, LatentSampler
+from deeprg.hamiltonians import AbstractHamiltonian, ContinuousDual
+from deeprg.montecarlo import GammaEstimate, gamma_method
+from deeprg.montecarlo.measurement import measure
+from deeprg.montecarlo.samplers import AbstractSampler, State, build_sampler
+from deeprg.runs.errors import UsageError
+
+__all__ = ["ChainCourse", "chain_course", "compare_dynamics"]
+
+_FEWEST = 20
+
+
+@dataclass(frozen=True)
+class ChainCourse:
+    """What chains of one algorithm did, update by update.
+
+    `series` has the scalars [updates, chains] of the spins (or of the field, where there are none);
+    `acceptance` and `gradients` per update are None for algorithms without; `seconds` is per update of all
+    chains. `stationary` is the number of updates taken to be the approach to equilibrium.
+    """
+
+    name: str
+    series: Mapping[str, np.ndarray]
+    stationary: int
+    seconds: float
+    acceptance: float | None = None
+    gradients: float | None = None
+    step_size: float | None = None
+    divergences: int = 0
+
+    @property
+    def updates(self) -> int:
+        """How many updates there were."""
+        return len(next(iter(self.series.values())))
+
+    @property
+    def chains(self) -> int:
+        """How many chains there were."""
+        return next(iter(self.series.values())).shape[1]
+
+    def mean(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The average over chains after each update and its standard error, [updates] each."""
+        values = self.series[name]
+        return values.mean(axis=1), values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
+
+    def estimate(self, name: str) -> GammaEstimate:
+        """Average and tau_int of the part after `stationary`."""
+        return gamma_method(self.series[name][self.stationary :].T)
+
+    def seconds_per_independent_sample(self, name: str) -> float:
+        """2 tau_int updates are one independent sample: their time, divided among the chains."""
+        return 2 * self.estimate(name).tau_int * self.seconds / self.chains
+
+
+def chain_course(
+    sampler: AbstractSampler,
+    state: State,
+    updates: int,
+    *,
+    seed: int,
+    stationary: int | None = None,
+    dual: ContinuousDual | None = None,
+) -> ChainCourse:
+    """`updates` updates from `state`, a configuration measured after each.
+
+    The first half is left out of averages over equilibrium unless `stationary` says otherwise. Chains of the
+    fields of a `dual` are measured by its spins, drawn given the field, as those of spins are.
+
+    Raises `UsageError` for fewer than 20 updates or a `stationary` that leaves fewer than 10.
+
+    >>> from deeprg.hamiltonians import Ising
+    >>> from deeprg.lattice import Lattice
+    >>> sampler = build_sampler("wolff", [Ising(Lattice((8, 8)), temperature=2.5)], chains=20)
+    >>> course = chain_course(sampler, sampler.start(seed=0, order="cold"), 200, seed=0)
+    >>> course.mean("abs_magnetization")[0][0] > course.estimate("abs_magnetization").mean
+    np.True_
+    """
+    left_out = updates // 2 if stationary is None else stationary
+    if updates < _FEWEST or not 0 <= left_out <= updates - _FEWEST // 2:
+        raise UsageError(
+            f"{updates} updates of which {left_out} are left out are too few for an autocorrelation time; "
+            f"take {_FEWEST} or more and leave {_FEWEST // 2}."
+        )
+    drawn = sampler.run(state, updates, 1, seed=seed, block=0)
+    configurations = drawn.configurations[:, 0]
+    model = sampler.hamiltonians[0]
+    if dual is not None:
+        model = dual.ising
+        configurations = _spins(dual, configurations, seed)
+    info = {name: float(values[0]) for name, values in drawn.info.items()}
+    return ChainCourse(
+        sampler.name,
+        measure(model, configurations),
+        left_out,
+        info["seconds"] / updates,
+        info.get("acceptance"),
+        info.get("gradients"),
+        info.get("step_size"),
+        int(info.get("divergences", 0)),
+    )
+
+
+def compare_dynamics(
+    flow: AbstractFlow,
+    target: AbstractHamiltonian,
+    *,
+    chains: int,
+    updates: int,
+    physical_updates: int | None = None,
+    tuning: int = 60,
+    seed: int = 0,
+    cluster_updates: int = 2000,
+) -> dict[str, ChainCourse]:
+    """HMC in the latents of a flow, HMC in its fields and, for Ising spins, Wolff's algorithm.
+
+    Both HMCs take 10 leapfrog steps of a size tuned to an acceptance of 0.8, in `tuning` trajectories from
+    the prior and from normal noise. Then both start from one field: the cold latent z = 0 and its image
+    x = T(0). Wolff starts ordered, with as many chains as 16 and `cluster_updates` clusters each.
+
+    Keys: "latent-hmc", "hmc", and "wolff" for the dual of Ising spins without a field.
+
+    Raises as `LatentSampler` and `chain_course` do.
+    """
+    latent = LatentSampler(flow, target, chains)
+    tuned, _ = latent.thermalise(latent.start(seed=seed, order="hot"), tuning, seed=seed)
+    cold = {**latent.start(seed=seed, order="cold"), "step_size": tuned["step_size"]}
+    courses = {"latent-hmc": chain_course(latent, cold, updates, seed=seed)}
+    dual = target if isinstance(target, ContinuousDual) else None
+    physical = build_sampler("hmc", [target], chains)
+    state, _ = physical.thermalise(physical.start(seed=seed, order="hot"), tuning, seed=seed)
+    image = latent.density.fields(jnp.asarray(cold["latents"][0]), key=jax.random.key(seed))
+    start = {**state, "configurations": np.asarray(image)[None]}
+    courses["hmc"] = chain_course(physical, start, physical_updates or updates, seed=seed, dual=dual)
+    if dual is not None and dual.ising.field == 0:
+        wolff = build_sampler("wolff", [dual.ising], 16)
+        ordered = wolff.start(seed=seed, order="cold")
+        courses["wolff"] = chain_course(wolff, ordered, cluster_updates, seed=seed)
+    return courses
+
+
+def _spins(dual: ContinuousDual, fields: np.ndarray, seed: int) -> np.ndarray:
+    """Spins given fields [..., *lattice]."""
+    shape = dual.lattice.shape
+    flat = fields.reshape(-1, *shape)
+    piece = 1 << 14
+    drawn = []
+    for number, first in enumerate(range(0, len(flat), piece)):
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        drawn.append(dual.spins_given_fields(jnp.asarray(flat[first : first + piece]), key=key))
+    return np.concatenate(drawn).reshape(fields.shape)
