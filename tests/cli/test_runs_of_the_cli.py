@@ -10,9 +10,12 @@ import sys
 
 import numpy as np
 import pytest
+import xarray
 
 from deeprg.cli import _training
+from deeprg.cli._latent_sampling import degenerate
 from deeprg.cli._table import result_table
+from deeprg.montecarlo.ensembles import Ensemble
 from deeprg.runs.atomic import disk_error
 from deeprg.runs.errors import NumericalError
 from deeprg.runs.folder import RunFolder
@@ -97,13 +100,67 @@ def test_samples_follow_the_seed_and_are_never_overwritten(cli, tiny_run):
     arguments = ["sample", tiny_run.path, "-n", "500", "--json", "--seed", "3"]
     first, second = cli(*arguments).json, cli(*arguments, "--save").json
     assert first["observables"] == second["observables"]
-    with np.load(second["saved"]) as stored:
-        assert stored["fields"].shape == (500, 4, 4)
-        assert stored["log_weights"].shape == (500,)
+    stored = xarray.open_zarr(second["saved"], consolidated=False, chunks=None)
+    assert stored["configurations"].shape == (500, 4, 4)
+    weights = np.exp(stored["log_weight"].values)
+    energy = float(np.sum(weights * stored["energy_per_site"].values) / np.sum(weights))
+    assert energy == pytest.approx(second["observables"]["energy_per_site"]["value"], rel=1e-6)
+    assert json.loads(stored.attrs["about"])["seed"] == 3
     again = cli(*arguments, "--save")
     assert again.code == 2
     assert "never overwritten" in again.err
     assert cli(*arguments[:-1], "4").json["observables"] != first["observables"]
+
+
+def test_chains_in_latents_become_an_ensemble(cli, tiny_run, tmp_path):
+    store = tmp_path / "chains.zarr"
+    chains = ["sample", tiny_run.path, "--method", "latent-hmc", "--chains", "16", "--thermalise", "30"]
+    answer = cli(*chains, "-n", "1600", "--out", store, "--json")
+    assert answer.code == 0
+    row = answer.json["temperatures"][0]["observables"]["energy_per_site"]
+    assert row["exact"] == pytest.approx(-1.5656237876)
+    assert abs(row["value"] - row["exact"]) < 4 * row["error"]
+    ensemble = Ensemble.open(store)
+    assert ensemble.provenance["model"] == "ising"
+    assert set(np.unique(ensemble.configurations(0))) == {-1, 1}
+    longer = cli(*chains, "-n", "1920", "--out", store, "--json")
+    assert longer.json["draws"] == 120
+    np.testing.assert_array_equal(Ensemble.open(store).configurations(0, 0, 100), ensemble.configurations(0))
+    other = cli(*chains, "-n", "1920", "--out", store, "--leapfrogs", "5")
+    assert other.code == 2
+    assert "leapfrogs" in other.err
+    resumed = cli("simulate", "--resume", store)
+    assert resumed.code == 2
+    assert "deeprg sample" in resumed.err
+    assert cli("measure", store, "--arviz", tmp_path / "chains.nc").code == 0
+    tree = xarray.open_datatree(tmp_path / "chains.nc", engine="h5netcdf")
+    np.testing.assert_array_equal(
+        tree["posterior"]["magnetization"], Ensemble.open(store).series("magnetization", 0)
+    )
+    assert cli("measure", store, "--arviz", tmp_path / "chains.nc").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "importance", "--chains", "3"], "belongs to chains in latents"),
+        (["--method", "latent-hmc", "--save"], "always keeps its ensemble"),
+        (["--method", "latent-hmc", "--leapfrogs", "0"], "at least one leapfrog"),
+        (["--method", "mixed", "--redraw", "2"], r"(0, 1]"),
+        (["--method", "mixed", "--chains", "0"], "at least 1"),
+    ],
+)
+def test_what_sampling_refuses(cli, tiny_run, arguments, message):
+    before = sorted(tiny_run.path.iterdir())
+    answer = cli("sample", tiny_run.path, *arguments)
+    assert answer.code == 2
+    assert message in answer.err
+    assert sorted(tiny_run.path.iterdir()) == before
+
+
+def test_degenerate_weights_are_said_first():
+    assert degenerate(0.5) is None
+    assert "degenerate" in str(degenerate(0.001))
 
 
 def test_tables_show_errors_exact_values_and_the_warning(cli, tiny_run):

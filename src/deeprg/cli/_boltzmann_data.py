@@ -20,6 +20,7 @@ __all__ = [
     "Split",
     "encoded",
     "load_configurations",
+    "parts",
     "require_lattice",
     "split",
     "with_data",
@@ -86,11 +87,14 @@ class Split:
     held_out_series: list[tuple[int, int]]
 
 
-def load_configurations(path: str | Path, temperature: str | None = None) -> Configurations:
+def load_configurations(
+    path: str | Path, temperature: str | None = None, *, single: bool = False
+) -> Configurations:
     """The configurations of an ensemble E.zarr or a file of shape [n, L, L], [n, L, L, L] or [n, features].
 
-    `temperature` is one of the ensemble's temperatures, 'critical', its number, or 'all'. Raises `UsageError`
-    for what cannot be read, several temperatures without a choice, and a choice that does not exist.
+    `temperature` is one of the ensemble's temperatures, 'critical', its number, or, unless `single`, 'all'.
+    Raises `UsageError` for what cannot be read, several temperatures without a choice, and a choice that does
+    not exist.
     """
     path = Path(path)
     if path.suffix == ".npy":
@@ -101,7 +105,7 @@ def load_configurations(path: str | Path, temperature: str | None = None) -> Con
         hint = "there is no such file" if not path.exists() else f"the ending is '{path.suffix}'"
         raise UsageError(f"'{path}' cannot be read: {hint}. Give an ensemble E.zarr or an array .npy.")
     ensemble = Ensemble.open(path)
-    chosen = _chosen(ensemble, temperature)
+    chosen = _chosen(ensemble, temperature, single)
     groups = [ensemble.configurations(k) for k in chosen]
     if empty := [k for k, group in zip(chosen, groups, strict=True) if group.shape[1] == 0]:
         raise UsageError(f"'{path}' has no finished configurations at temperature number {empty[0]}.")
@@ -134,23 +138,34 @@ def split(data: Configurations, unit: AbstractUnit, held_out: float, seed: int) 
 
     Of every chain the last draws are held out, since neighbours in time are alike; of an array random rows.
     """
+    train, test, train_series, test_series = [], [], [], []
+    for kept, rest in parts(data, held_out, seed):
+        train.append(encoded(kept, unit, data.lattice, f"'{data.path}'"))
+        train_series.append((kept.shape[0], kept.shape[1]))
+        if rest.shape[1]:
+            test.append(encoded(rest, unit, data.lattice, f"'{data.path}'"))
+            test_series.append((rest.shape[0], rest.shape[1]))
+    others = np.concatenate(test) if test else None
+    return Split(np.concatenate(train), others, train_series, test_series)
+
+
+def parts(data: Configurations, held_out: float, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """At each temperature the configurations to train on and those held out, [chains, draws, *lattice] each.
+
+    Of every chain the last draws are held out, since neighbours in time are alike; of an array random rows.
+    """
     if not 0 <= held_out < 1:
         raise UsageError(f"--held-out {held_out:g} must be in [0, 1): a part of the configurations.")
-    train, test, train_series, test_series = [], [], [], []
+    found = []
     for group in data.groups:
         if not data.ordered:
             group = group[:, np.random.default_rng(seed).permutation(group.shape[1])]
-        chains, draws = group.shape[:2]
+        draws = group.shape[1]
         kept = draws - round(held_out * draws)
         if kept < 1:
             raise UsageError(f"--held-out {held_out:g} leaves nothing of {draws} configurations to train on.")
-        train.append(encoded(group[:, :kept], unit, data.lattice, f"'{data.path}'"))
-        train_series.append((chains, kept))
-        if kept < draws:
-            test.append(encoded(group[:, kept:], unit, data.lattice, f"'{data.path}'"))
-            test_series.append((chains, draws - kept))
-    others = np.concatenate(test) if test else None
-    return Split(np.concatenate(train), others, train_series, test_series)
+        found.append((group[:, :kept], group[:, kept:]))
+    return found
 
 
 def _array(path: Path) -> Configurations:
@@ -173,18 +188,19 @@ def _array(path: Path) -> Configurations:
     return Configurations(path, [array[None]], [None], [], Lattice(array.shape[1:]), ordered=False)
 
 
-def _chosen(ensemble: Ensemble, text: str | None) -> list[int]:
+def _chosen(ensemble: Ensemble, text: str | None, single: bool) -> list[int]:
     """The numbers of the temperatures that `text` names."""
     values = ensemble.temperatures
     listed = ", ".join(f"{k}: {t:.6g}" for k, t in enumerate(values))
+    words = " or 'critical'" if single else ", 'critical' or 'all'"
     if text is None:
         if len(values) > 1:
             raise UsageError(
                 f"'{ensemble.path}' has {len(values)} temperatures. Choose one with --temperature, by "
-                f"its value or its number ({listed}), or take --temperature all."
+                f"its value or its number ({listed}){'' if single else ', or take --temperature all'}."
             )
         return [0]
-    if text == "all":
+    if text == "all" and not single:
         return list(range(len(values)))
     if text == "critical":
         made = ensemble.provenance
@@ -194,7 +210,7 @@ def _chosen(ensemble: Ensemble, text: str | None) -> list[int]:
             wanted = float(text)
         except ValueError:
             raise UsageError(
-                f"--temperature '{text}' is no number, 'critical' or 'all'. '{ensemble.path}' has {listed}."
+                f"--temperature '{text}' is no number{words}. '{ensemble.path}' has {listed}."
             ) from None
     near = int(np.argmin(np.abs(values - wanted)))
     if abs(values[near] - wanted) <= _TEMPERATURE_TOLERANCE * abs(wanted):

@@ -1,7 +1,9 @@
 """What `deeprg probe` does."""
 
 import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,12 +12,15 @@ from deeprg.cli._boltzmann_data import Configurations, load_configurations, requ
 from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import write_figure
-from deeprg.cli._probes import PROBES, Subject
+from deeprg.cli._flow_probes import FLOW_PROBES, FlowSubject, fields_of
+from deeprg.cli._probes import PROBES, Finding, Subject
+from deeprg.cli._run_kind import kind_of
+from deeprg.cli._setup import open_run, trained
 from deeprg.cli._table import text_table
 from deeprg.report.style import style
 from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.errors import UsageError, nearest
-from deeprg.runs.folder import SCHEMA_VERSION
+from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
 __all__ = ["one_temperature", "run_probe"]
 
@@ -43,7 +48,11 @@ def run_probe(
     json: bool,
 ) -> int:
     """`deeprg probe`; returns the exit code."""
-    chosen = _chosen(probes)
+    if kind_of(RunFolder.open(name)) == "flow":
+        if temperature is not None or depth is not None:
+            raise UsageError("--temperature and --depth are for Boltzmann machines; a flow has one target.")
+        return _probe_flow(name, source=source, probes=probes, seed=seed, json=json)
+    chosen = _chosen(probes, PROBES)
     run, setup = open_boltzmann(name)
     network = trained_network(run, setup).up_to(depth)
     stored = setup.config.data
@@ -53,22 +62,6 @@ def run_probe(
     require_lattice(data, setup.lattice, f"the machine of '{run.path}'")
     subject = Subject(network, setup.lattice, data, jax.random.key(seed))
     say(f"{data.describe()}; layers of {', '.join(map(str, network.widths))} units")
-    numbers, arrays, rows = {}, {}, []
-    for probe in chosen:
-        say(f"probe {probe}")
-        try:
-            with style():
-                found = PROBES[probe](subject)
-        except UsageError as error:
-            if probes is not None:
-                raise
-            say(f"probe {probe} does not apply: {error}")
-            numbers[probe] = None
-            continue
-        numbers[probe] = found.numbers
-        arrays |= found.arrays
-        rows += [[probe, *row] for row in found.rows]
-        write_figure(run.path / f"probe-{probe}.png", found.figure)
     document = {
         "schema_version": SCHEMA_VERSION,
         "run": str(run.path),
@@ -77,8 +70,62 @@ def run_probe(
         "temperature": data.temperatures[0],
         "n": data.count,
         "seed": seed,
-        "probes": numbers,
     }
+    _probe_all(run, document, chosen, PROBES, subject, strict=probes is not None, json=json)
+    layer = "" if depth is None else f":depth={depth}"
+    next_step(f"deeprg compare average majority {run.path}{layer} {with_data(data.path, temperature)}")
+    return 0
+
+
+def _probe_flow(name: str, *, source: Path | None, probes: str | None, seed: int, json: bool) -> int:
+    chosen = _chosen(probes, FLOW_PROBES)
+    run = RunFolder.open(name)
+    setup = open_run(run)
+    given = None
+    if source is not None:
+        data = one_temperature(source, None)
+        require_lattice(data, setup.hamiltonian.lattice, f"the flow of '{run.path}'")
+        given = fields_of(data, setup.hamiltonian, seed)
+    subject = FlowSubject(trained(run, setup), setup.hamiltonian, jax.random.key(seed), seed, given)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "run": str(run.path),
+        "data": None if source is None else str(source),
+        "seed": seed,
+    }
+    _probe_all(run, document, chosen, FLOW_PROBES, subject, strict=probes is not None, json=json)
+    next_step(f"deeprg wander {run.path}")
+    return 0
+
+
+def _probe_all(
+    run: RunFolder,
+    document: dict[str, Any],
+    chosen: list[str],
+    known: Mapping[str, Callable[[Any], Finding]],
+    subject: Any,
+    *,
+    strict: bool,
+    json: bool,
+) -> None:
+    """Run the probes, write probe.json, probe.npz and the figures, print."""
+    numbers, arrays, rows = {}, {}, []
+    for probe in chosen:
+        say(f"probe {probe}")
+        try:
+            with style():
+                found = known[probe](subject)
+        except UsageError as error:
+            if strict:
+                raise
+            say(f"probe {probe} does not apply: {error}")
+            numbers[probe] = None
+            continue
+        numbers[probe] = found.numbers
+        arrays |= found.arrays
+        rows += [[probe, *row] for row in found.rows]
+        write_figure(run.path / f"probe-{probe}.png", found.figure)
+    document["probes"] = numbers
     write_json(run.path / "probe.json", document)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
@@ -86,22 +133,21 @@ def run_probe(
     if json:
         print_json(document)
     else:
-        print(text_table([[f"{probe}: {what}", value] for probe, what, value in rows]))
+        plain = [[f"{probe}: {what}", value] for probe, what, value in rows if "\n" not in value]
+        print(text_table(plain))
+        for probe, what, value in rows:
+            if "\n" in value:
+                print(f"\n{probe}: {what}{value}")
         print(f"\nprobe.json, probe.npz and figures in {run.path}")
-    layer = "" if depth is None else f":depth={depth}"
-    next_step(f"deeprg compare average majority {run.path}{layer} {with_data(data.path, temperature)}")
-    return 0
 
 
-def _chosen(text: str | None) -> list[str]:
+def _chosen(text: str | None, known: Mapping[str, Any]) -> list[str]:
     if text is None:
-        return list(PROBES)
+        return list(known)
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in PROBES:
-            raise UsageError(
-                f"There is no probe '{name}'.{nearest(name, PROBES)} Known: {', '.join(PROBES)}."
-            )
+        if name not in known:
+            raise UsageError(f"There is no probe '{name}'.{nearest(name, known)} Known: {', '.join(known)}.")
     if not names:
-        raise UsageError(f"--probes is empty. Known: {', '.join(PROBES)}.")
+        raise UsageError(f"--probes is empty. Known: {', '.join(known)}.")
     return list(dict.fromkeys(names))

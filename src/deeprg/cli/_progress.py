@@ -134,6 +134,8 @@ def _columns(record: Mapping[str, Any], exact: float | None) -> list[tuple[str, 
     """Names and texts of what is shown for a record of the loop."""
     if "reconstruction_error" in record:
         return _boltzmann_columns(record) + _clock_columns(record)
+    if "held_out_nll" in record:
+        return _density_columns(record) + _clock_columns(record)
     value = record.get("free_energy", record["loss"])
     error = record.get("loss_error")
     spread = f" ± {error:.2g}" if error is not None and error == error else ""
@@ -143,6 +145,20 @@ def _columns(record: Mapping[str, Any], exact: float | None) -> list[tuple[str, 
     if "ess" in record:
         columns.append(("ESS (batch)", f"{record['ess']:.3f}"))
     return columns + _clock_columns(record)
+
+
+def _density_columns(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a training on data says: batches with the current weights, held-out rows with averaged ones."""
+    columns = [
+        ("step", str(record["step"])),
+        ("−ln q", f"{record['loss']:.3f}"),
+        ("held out", f"{record['held_out_nll']:.3f} nats"),
+    ]
+    if "held_out_kl" in record:
+        columns.append(("KL(π|q)", f"{record['held_out_kl']:.3f} nats"))
+    if "held_out_bits" in record:
+        columns.append(("bits/dim", f"{record['held_out_bits']:.4f}"))
+    return columns
 
 
 def _boltzmann_columns(record: Mapping[str, Any]) -> list[tuple[str, str]]:

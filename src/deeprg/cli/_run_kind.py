@@ -1,16 +1,19 @@
-"""What a run folder holds: the training of a flow or of Boltzmann machines, or a study."""
+"""What a run folder holds: the training of a flow, with a Hamiltonian or without, of machines, or a study."""
 
 from typing import Literal
 
+from deeprg.cli._intervals import interval_of
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import RunFolder
 
 __all__ = ["Kind", "kind_of", "refuse_other"]
 
-Kind = Literal["flow", "rbm", "study"]
+Kind = Literal["conditioned", "flow", "images", "rbm", "study"]
 
 _NAMES: dict[str, str] = {
-    "flow": "the training of a flow",
+    "conditioned": "the training of a flow over an interval",
+    "flow": "the training of a flow on a Hamiltonian",
+    "images": "the training of a flow on data without a Hamiltonian",
     "rbm": "the training of Boltzmann machines",
     "study": "a study",
 }
@@ -21,7 +24,11 @@ def kind_of(run: RunFolder) -> Kind:
     resolved = run.resolved()
     if "study" in resolved:
         return "study"
-    return "rbm" if resolved.get("kind") in ("rbm", "dbn") else "flow"
+    if resolved.get("kind") == "images":
+        return "images"
+    if resolved.get("kind") in ("rbm", "dbn"):
+        return "rbm"
+    return "conditioned" if interval_of(resolved.get("hamiltonian", {})) else "flow"
 
 
 def refuse_other(run: RunFolder, wanted: Kind) -> None:
@@ -36,9 +43,12 @@ def refuse_other(run: RunFolder, wanted: Kind) -> None:
         )
     verbs = {
         "rbm": "deeprg flow, probe, compare and report read it",
+        "conditioned": "deeprg sample RUN --at VALUE and --curves read it",
         "flow": "deeprg sample, report and diagnose read it",
+        "images": "deeprg sample reads it",
     }
+    made = {"images": "flow --data FILE", "conditioned": "flow --temperature LOW:HIGH"}.get(wanted, wanted)
     raise UsageError(
         f"'{run.path}' is {_NAMES[kind]}, but {_NAMES[wanted]} is needed; {verbs[kind]}. "
-        f"Make one with deeprg train {wanted}."
+        f"Make one with deeprg train {made}."
     )

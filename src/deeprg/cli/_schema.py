@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from deeprg.cli._intervals import family_of
 from deeprg.coarsegrain.flow import LAYOUTS, PRESETS, PRIORS, build_flow
 from deeprg.hamiltonians import HAMILTONIANS, HamiltonianEntry
 from deeprg.lattice import Lattice
@@ -15,7 +16,7 @@ from deeprg.runs.errors import UsageError, nearest
 from deeprg.runs.schema import Config
 from deeprg.train.plan import Plan
 
-__all__ = ["EvaluateConfig", "run_schema"]
+__all__ = ["DataConfig", "EvaluateConfig", "lattice_shape", "run_schema"]
 
 TRUSTED_SAMPLES = 100_000
 _FEWEST_SAMPLES = 100
@@ -30,8 +31,25 @@ class EvaluateConfig(Config):
     batch: int = Field(default=1000, ge=1)
 
 
-def run_schema(hamiltonian: str, layout: str) -> type[Config]:
-    """The schema of a run with this Hamiltonian and this layout of the flow.
+class DataConfig(Config):
+    """What a density is fitted to, see `deeprg train flow --data`; the last four are found, not given.
+
+    `temperature` chooses one of an ensemble's, `levels` counts the integers of images, `held_out` is the part
+    that is not trained on; `centre` and `scale` are the mean and standard deviation of every pixel.
+    """
+
+    path: str
+    temperature: str | None = None
+    levels: int | None = Field(default=None, ge=2)
+    held_out: float = Field(default=0.2, gt=0, lt=1)
+    shape: list[int] = Field(default_factory=list)
+    checksum: str = ""
+    centre: list[float] = Field(default_factory=list)
+    scale: list[float] = Field(default_factory=list)
+
+
+def run_schema(hamiltonian: str | None, layout: str) -> type[Config]:
+    """The schema of a run with this Hamiltonian (None: data without one) and this layout of the flow.
 
     Sections: run-level keys, `hamiltonian` (with the options of its registry entry), `flow` (with the options
     of the layout), `train` (the fields of `Plan`, and `estimator`), `evaluate`. An unknown name is a problem
@@ -43,11 +61,16 @@ def run_schema(hamiltonian: str, layout: str) -> type[Config]:
         "seed": (int, Field(0, ge=0, lt=2**32)),
         "precision": (Literal["float32", "float64"], "float32"),
         "checkpoint_seconds": (float, Field(60.0, gt=0)),
-        "hamiltonian": _section(_hamiltonian(hamiltonian)),
+        "start": (str | None, None),
+        "data": (DataConfig | None, None),
         "flow": _section(_flow(layout)),
-        "train": _section(_train()),
-        "evaluate": (EvaluateConfig, EvaluateConfig()),
+        "train": _section(_train(estimator=hamiltonian is not None)),
     }
+    if hamiltonian is None:
+        sections |= {"kind": (Literal["images"], "images"), "data": _section(DataConfig)}
+    else:
+        sections["hamiltonian"] = _section(_hamiltonian(hamiltonian))
+        sections["evaluate"] = (EvaluateConfig, EvaluateConfig())
     return pydantic.create_model("RunConfig", __base__=Config, **sections)
 
 
@@ -75,7 +98,7 @@ def _hamiltonian(name: str) -> type[Config]:
     fields: dict[str, Any] = {
         "name": (Annotated[str, _known("Hamiltonian", HAMILTONIANS)], "ising"),
         "shape": (
-            Annotated[tuple[int, ...], BeforeValidator(_shape)],
+            Annotated[tuple[int, ...], BeforeValidator(lattice_shape)],
             Field(None, validate_default=True),
         ),
     }
@@ -86,7 +109,8 @@ def _hamiltonian(name: str) -> type[Config]:
     return pydantic.create_model("Hamiltonian", __base__=Config, **fields)
 
 
-def _shape(value: Any) -> Any:
+def lattice_shape(value: Any) -> Any:
+    """The shape of a lattice that is written 16x16, [16, 16] or 16 (a ring); `UsageError` otherwise."""
     if value is None:
         raise UsageError("the lattice is not given. Use --size 16 or --shape 16x8")
     if isinstance(value, str):
@@ -100,6 +124,8 @@ def _shape(value: Any) -> Any:
 
 def _option(entry: HamiltonianEntry, name: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
+        if family_of(entry.name, _TRIAL, {name: value}) is not None:
+            return value
         entry.build(_TRIAL, **{name: value})
         return float(value) if entry.options[name].type is float else value
 
@@ -125,8 +151,8 @@ def _keywords(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _train() -> type[Config]:
-    fields: dict[str, Any] = {"estimator": (Literal["path", "standard"], "path")}
+def _train(*, estimator: bool) -> type[Config]:
+    fields: dict[str, Any] = {"estimator": (Literal["path", "standard"], "path")} if estimator else {}
     for field in dataclasses.fields(Plan):
         fields[field.name] = (Annotated[field.type, AfterValidator(_planned(field.name))], field.default)
     return pydantic.create_model("Train", __base__=Config, **fields)

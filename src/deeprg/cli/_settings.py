@@ -22,6 +22,7 @@ _EXAMPLES = {
     "flow": "width=32",
     "train": "steps=1000",
     "evaluate": "samples=100000",
+    "data": "path=E.zarr",
 }
 _DURATION = ("steps", "minutes")
 
@@ -75,7 +76,8 @@ def gather(
         lower, base = f"preset '{preset}'", _preset(preset)
     layers = [(lower, base), *upper]
     layout = str(_choice(layers, "flow.layout", "conditional"))
-    schema = run_schema(str(_choice(layers, "hamiltonian.name", "ising")), layout)
+    images = _choice(layers, "kind", "") == "images"
+    schema = run_schema(None if images else str(_choice(layers, "hamiltonian.name", "ising")), layout)
     if run is None:
         layers[0] = (lower, _fitting(base, schema, layout))
     everything = resolve([("default", jsonable(defaults(schema))), *_one_duration(layers)])
@@ -103,12 +105,15 @@ def _preset(name: str) -> dict[str, Any]:
 
 
 def _fitting(preset: Mapping[str, Any], schema: type[Config], layout: str) -> dict[str, Any]:
-    """The preset without the options that the chosen Hamiltonian and layout do not have.
+    """The preset without the options that the chosen Hamiltonian, layout and training do not have.
 
     An option of the preset's own layout does not pass to another layout that has one of the same name.
     """
     fitting = dict(preset)
-    for section in ("hamiltonian", "flow"):
+    for section in ("hamiltonian", "flow", "train"):
+        if section not in schema.model_fields:
+            fitting.pop(section, None)
+            continue
         inner: Any = schema.model_fields[section].annotation
         known = set(inner.model_fields)
         if section == "flow" and preset.get("flow", {}).get("layout") != layout:

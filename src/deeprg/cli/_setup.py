@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from deeprg.cli._run_kind import refuse_other
 from deeprg.cli._settings import gather
-from deeprg.coarsegrain.flow import AbstractFlow, ReverseKL, build_flow
+from deeprg.coarsegrain.flow import AbstractFlow, ConditionedFlow, ReverseKL, build_flow
 from deeprg.exact import Reference, reference
 from deeprg.hamiltonians import HAMILTONIANS, AbstractHamiltonian
 from deeprg.lattice import Lattice
@@ -22,23 +22,20 @@ from deeprg.train.checkpoint import load_model, read_header
 from deeprg.train.distributed import check_divisible, data_mesh
 from deeprg.train.plan import Plan
 
-__all__ = ["Setup", "build", "open_run", "trained"]
+__all__ = ["FlowSetup", "Setup", "build", "open_run", "planned", "trained", "tried"]
 
 _T = TypeVar("_T")
-_FLOW, _TRAIN, _EVALUATE = 0, 1, 2
+FLOW_KEY, _TRAIN, _EVALUATE = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Setup:
-    """Everything that a run is made of, before training. `values` is the configuration as plain data."""
+class FlowSetup:
+    """What every training of a flow is made of. `values` is the configuration as plain data."""
 
     config: Any
     values: dict[str, Any]
-    hamiltonian: AbstractHamiltonian
-    flow: AbstractFlow
+    flow: AbstractFlow | ConditionedFlow
     plan: Plan
-    objective: ReverseKL
-    reference: Reference | None
 
     @property
     def train_key(self) -> PRNGKeyArray:
@@ -49,6 +46,15 @@ class Setup:
     def evaluate_key(self) -> PRNGKeyArray:
         """The key of the samples by which the final weights are judged."""
         return jax.random.fold_in(jax.random.key(self.config.seed), _EVALUATE)
+
+
+@dataclass(frozen=True)
+class Setup(FlowSetup):
+    """Everything that a run with a Hamiltonian is made of, before training."""
+
+    hamiltonian: AbstractHamiltonian
+    objective: ReverseKL
+    reference: Reference | None
 
 
 def build(config: Any, *, abstract: bool = False) -> Setup:
@@ -62,36 +68,42 @@ def build(config: Any, *, abstract: bool = False) -> Setup:
     problems: list[str] = []
     values = config.model_dump(mode="json")
     options = {k: v for k, v in values["hamiltonian"].items() if k not in ("name", "shape")}
-    hamiltonian = _try(
+    hamiltonian = tried(
         problems,
         lambda: HAMILTONIANS[config.hamiltonian.name].build(Lattice(config.hamiltonian.shape), **options),
     )
     train = dict(values["train"])
     estimator = train.pop("estimator")
-    plan = None
-    if train["steps"] is None and train["minutes"] is None:
-        problems.append("how long to train is not said. Give --steps N, --minutes M or both.")
-    else:
-        plan = _try(problems, lambda: Plan(**train))
-    if plan is not None:
-        for size in plan.sizes_from(0.0):
-            _try(problems, lambda size=size: check_divisible(size, data_mesh()))
+    plan = planned(train, problems)
     flow = None
     if hamiltonian is not None:
-        key = jax.random.fold_in(jax.random.key(config.seed), _FLOW)
+        key = jax.random.fold_in(jax.random.key(config.seed), FLOW_KEY)
 
         def make(key: PRNGKeyArray) -> AbstractFlow:
             return build_flow(hamiltonian, **values["flow"], dtype=jnp.dtype(config.precision), key=key)
 
-        flow = _try(problems, lambda: eqx.filter_eval_shape(make, key) if abstract else make(key))
+        flow = tried(problems, lambda: eqx.filter_eval_shape(make, key) if abstract else make(key))
     if problems or hamiltonian is None or flow is None or plan is None:
         raise UsageError("\n".join(problems))
     return Setup(
-        config, values, hamiltonian, flow, plan, ReverseKL(hamiltonian, estimator), reference(hamiltonian)
+        config, values, flow, plan, hamiltonian, ReverseKL(hamiltonian, estimator), reference(hamiltonian)
     )
 
 
-def _try(problems: list[str], make: Callable[[], _T]) -> _T | None:
+def planned(train: dict[str, Any], problems: list[str]) -> Plan | None:
+    """The plan of these settings, None where they are not possible; what is wrong goes to `problems`."""
+    if train["steps"] is None and train["minutes"] is None:
+        problems.append("how long to train is not said. Give --steps N, --minutes M or both.")
+        return None
+    plan = tried(problems, lambda: Plan(**train))
+    if plan is not None:
+        for size in plan.sizes_from(0.0):
+            tried(problems, lambda size=size: check_divisible(size, data_mesh()))
+    return plan
+
+
+def tried(problems: list[str], make: Callable[[], _T]) -> _T | None:
+    """What `make` gives, None where it refuses; why goes to `problems`."""
     try:
         return make()
     except UsageError as error:
@@ -108,8 +120,13 @@ def open_run(run: RunFolder) -> Setup:
         raise UsageError(f"the configuration of the run '{run.path}' cannot be used: {error}") from error
 
 
-def trained(run: RunFolder, setup: Setup, *, checkpoint: str = "last") -> AbstractFlow:
+def trained(run: RunFolder, setup: FlowSetup, *, checkpoint: str = "last") -> AbstractFlow:
     """The flow of a run with the averaged weights of its checkpoint `last` or `best`."""
+    return with_weights(run, setup, checkpoint)
+
+
+def with_weights(run: RunFolder, setup: FlowSetup, checkpoint: str) -> Any:
+    """The model of a run, conditioned or not, with the averaged weights of a checkpoint."""
     path = run.checkpoints / f"{checkpoint}.eqx"
     if not path.exists():
         raise UsageError(

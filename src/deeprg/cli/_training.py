@@ -2,10 +2,8 @@
 
 import io
 import math
-import statistics
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,12 @@ import jax
 import numpy as np
 
 from deeprg.cli._console import claim_stdout, next_step, print_json, say, warn
+from deeprg.cli._course import Course, Request, Stopped, facts
+from deeprg.cli._intervals import interval_of
 from deeprg.cli._progress import Progress, progress
 from deeprg.cli._run_log import continued, loop_options, report_stop
 from deeprg.cli._settings import Settings, gather
-from deeprg.cli._setup import Setup, build
+from deeprg.cli._setup import FlowSetup, Setup, build
 from deeprg.cli._table import result_table
 from deeprg.coarsegrain.flow import AbstractFlow, draws
 from deeprg.hamiltonians import is_even
@@ -33,32 +33,17 @@ from deeprg.train.loop import TrainResult, train
 from deeprg.train.state import TrainState
 from deeprg.train.stop import StopRequest
 
-__all__ = ["Request", "evaluation_file", "measure", "run_training"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `deeprg train flow` was asked for."""
-
-    config: Path | None = None
-    assignments: Sequence[str] = ()
-    flags: Sequence[tuple[str, Mapping[str, Any]]] = ()
-    out: Path | None = None
-    resume: str | None = None
-    allow_change: Sequence[str] = ()
-    time_limit: float | None = None
-    json: bool = False
-    print_config: bool = False
-    processes: tuple[str | None, int | None, int | None] = (None, None, None)
-    argv: Sequence[str] = field(default_factory=tuple)
-
-
-class _Stopped(Exception):
-    """A signal arrived while the final weights were judged."""
-
-    def __init__(self, reason: str):
-        super().__init__(reason)
-        self.reason = reason
+__all__ = [
+    "Course",
+    "Request",
+    "Stopped",
+    "evaluation_file",
+    "facts",
+    "judge",
+    "layered",
+    "measure",
+    "run_training",
+]
 
 
 def evaluation_file(run: RunFolder) -> Path:
@@ -78,28 +63,74 @@ def run_training(request: Request) -> int:
     earlier = None if request.resume is None else RunFolder.open(request.resume)
     if earlier is not None and request.out is not None:
         raise UsageError("--out and --resume exclude each other: a resumed run stays in its folder.")
-    settings = gather(
-        config=request.config,
-        assignments=request.assignments,
-        flags=request.flags,
-        run=None if earlier is None else earlier.resolved(),
-    )
+    settings = layered(request, earlier)
+    if settings.resolved.values.get("data"):
+        from deeprg.cli._density_training import prepare
+
+        settings, setup, course = prepare(request, settings, earlier)
+    elif interval_of(settings.resolved.values["hamiltonian"]):
+        from deeprg.cli._conditioned import prepare as prepare_conditioned
+
+        settings, setup, course = prepare_conditioned(request, settings)
+    else:
+        if request.print_config:
+            print(config_text(settings.resolved))
+        setup = build(settings.check(), abstract=request.print_config)
+        course = _course(setup)
     if request.print_config:
-        print(config_text(settings.resolved))
-        _rehearse(request, build(settings.check(), abstract=True), earlier)
+        _rehearse(request, setup, earlier)
         return 0
-    setup = build(settings.check())
-    state = TrainState.create(setup.flow, setup.plan, key=setup.train_key)
+    flow = setup.flow
+    if setup.config.start is not None and earlier is None:
+        from deeprg.cli._starting import started
+
+        flow = started(setup)
+    state = TrainState.create(flow, setup.plan, key=setup.train_key)
     if is_writer():
-        return _writer(request, settings, setup, state, earlier, begun)
+        return _writer(request, settings, setup, course, state, earlier, begun)
     if earlier is not None and _checkpoints(earlier, setup).last.exists():
         state, _ = _checkpoints(earlier, setup).load(state)
-    result = train(state, setup.objective, key_batches, setup.plan, time_limit=request.time_limit)
+    result = train(state, course.objective, course.batches, setup.plan, time_limit=request.time_limit)
     agree([0.0])  # wait until process 0 has judged the weights: the end of one process ends all
     return result.exit_code
 
 
-def _rehearse(request: Request, setup: Setup, earlier: RunFolder | None) -> None:
+def layered(request: Request, earlier: RunFolder | None, *more: tuple[str, Mapping[str, Any]]) -> Settings:
+    """The settings of a request, those of the run that it continues, and on top `more` layers."""
+    return gather(
+        config=request.config,
+        assignments=request.assignments,
+        flags=[*request.flags, *more],
+        run=_inherited(request, earlier),
+    )
+
+
+def _inherited(request: Request, earlier: RunFolder | None) -> dict[str, Any] | None:
+    """What a continued run used; what the run used whose weights this one starts from, but for its length."""
+    if earlier is not None:
+        return earlier.resolved()
+    if request.start is None:
+        return None
+    before = dict(RunFolder.open(request.start).resolved())
+    train = {**before.get("train", {}), "steps": None, "minutes": None}
+    return {**before, "train": train, "name": None, "start": request.start}
+
+
+def _course(setup: Setup) -> Course:
+    config, shape = setup.config, "x".join(map(str, setup.config.hamiltonian.shape))
+    return Course(
+        subject=[setup.hamiltonian.describe()],
+        name=f"{config.hamiltonian.name}-{shape}-{config.preset}",
+        objective=setup.objective,
+        batches=key_batches,
+        judge=lambda folder, result, display, stop: judge(folder, setup, result, display, stop),
+        table=result_table,
+        verbs=("deeprg report {run}", "deeprg sample {run} -n 100000 --method independence"),
+        exact=None if setup.reference is None else setup.reference.free_energy,
+    )
+
+
+def _rehearse(request: Request, setup: FlowSetup, earlier: RunFolder | None) -> None:
     """Refuse what a training would refuse before it begins, and write nothing."""
     out = request.out
     if earlier is not None:
@@ -111,33 +142,34 @@ def _rehearse(request: Request, setup: Setup, earlier: RunFolder | None) -> None
 def _writer(
     request: Request,
     settings: Settings,
-    setup: Setup,
+    setup: FlowSetup,
+    course: Course,
     state: TrainState,
     earlier: RunFolder | None,
     begun: float,
 ) -> int:
     if earlier is None:
-        folder = _create(request, settings, setup)
+        folder = _create(request, settings, setup, course)
     else:
-        folder, state = earlier, _resume(request, setup, state, earlier)
-    say(f"{setup.hamiltonian.describe()}")
+        folder, state = earlier, _resume(request, setup, course, state, earlier)
+    for line in course.subject:
+        say(line)
     say(f"run folder {folder.path}, {state.parameters} parameters, {jax.device_count()} device(s)")
-    if setup.config.evaluate.samples < 100_000:
+    if isinstance(setup, Setup) and setup.config.evaluate.samples < 100_000:
         warn(
             f"the ESS will come from {setup.config.evaluate.samples} samples; fewer than 100000 miss the "
             "tail and flatter the model."
         )
-    exact = None if setup.reference is None else setup.reference.free_energy
     results: dict[str, Any] | None = None
-    with folder, StopRequest() as stop, progress(exact) as display:
-        result = _train(request, setup, state, folder, display, stop, begun)
+    with folder, StopRequest() as stop, progress(course.exact) as display:
+        result = _train(request, setup, course, state, folder, display, stop, begun)
         reason = result.reason
         try:
             if reason == "done":
-                results = _judge(folder, setup, result, display, stop)
+                results = course.judge(folder, result, display, stop)
                 folder.write_results(results)
                 folder.set_status("done", step=results["steps"])
-        except _Stopped as stopped:
+        except Stopped as stopped:
             reason = stopped.reason
         finally:
             agree([0.0])
@@ -151,14 +183,15 @@ def _writer(
     if request.json:
         print_json(document)
     else:
-        print(result_table(document))
-    next_step(f"deeprg report {folder.path}", f"deeprg sample {folder.path} -n 100000 --method independence")
+        print(course.table(document))
+    next_step(*(verb.format(run=folder.path) for verb in course.verbs))
     return 0
 
 
 def _train(
     request: Request,
-    setup: Setup,
+    setup: FlowSetup,
+    course: Course,
     state: TrainState,
     folder: RunFolder,
     display: Progress,
@@ -167,23 +200,22 @@ def _train(
 ) -> TrainResult:
     return train(
         state,
-        setup.objective,
-        key_batches,
+        course.objective,
+        course.batches,
         setup.plan,
-        checkpoints=_checkpoints(folder, setup),
+        checkpoints=_checkpoints(folder, setup, course.score),
+        monitor=course.monitor,
         **loop_options(folder, display, stop, request.time_limit, begun),
     )
 
 
-def _create(request: Request, settings: Settings, setup: Setup) -> RunFolder:
-    config = setup.config
-    shape = "x".join(map(str, config.hamiltonian.shape))
+def _create(request: Request, settings: Settings, setup: FlowSetup, course: Course) -> RunFolder:
     return RunFolder.create(
         request.out,
-        name=config.name or f"{config.hamiltonian.name}-{shape}-{config.preset}",
+        name=setup.config.name or course.name,
         config=_as_given(request, settings),
         resolved=setup.values,
-        environment=describe_environment(seed=config.seed, argv=list(request.argv) or None),
+        environment=describe_environment(seed=setup.config.seed, argv=list(request.argv) or None),
     )
 
 
@@ -194,12 +226,17 @@ def _as_given(request: Request, settings: Settings) -> str:
     return to_toml(settings.given)
 
 
-def _checkpoints(folder: RunFolder, setup: Setup) -> Checkpoints:
-    return Checkpoints(folder.checkpoints, config=setup.values, every=setup.config.checkpoint_seconds)
+def _checkpoints(
+    folder: RunFolder, setup: FlowSetup, score: Callable[[TrainState], float] | None = None
+) -> Checkpoints:
+    every = setup.config.checkpoint_seconds
+    return Checkpoints(folder.checkpoints, config=setup.values, every=every, score=score)
 
 
-def _resume(request: Request, setup: Setup, state: TrainState, folder: RunFolder) -> TrainState:
-    checkpoints = _checkpoints(folder, setup)
+def _resume(
+    request: Request, setup: FlowSetup, course: Course, state: TrainState, folder: RunFolder
+) -> TrainState:
+    checkpoints = _checkpoints(folder, setup, course.score)
     changes = _allowed_changes(request, setup, folder)
     state = continued(folder, checkpoints, state, setup.plan)
     for path, (old, new) in changes.items():
@@ -210,7 +247,7 @@ def _resume(request: Request, setup: Setup, state: TrainState, folder: RunFolder
     return state
 
 
-def _allowed_changes(request: Request, setup: Setup, folder: RunFolder) -> dict[str, tuple[Any, Any]]:
+def _allowed_changes(request: Request, setup: FlowSetup, folder: RunFolder) -> dict[str, tuple[Any, Any]]:
     """The changes that a resumed run may make; `UsageError` for all others."""
     last, before = _checkpoints(folder, setup).last, folder.resolved()
     if last.exists():
@@ -230,7 +267,7 @@ def measure(
         times.append((time.monotonic(), done))
         display.sampled(done, n)
         if stop is not None and stop.reason is not None:
-            raise _Stopped(stop.reason)
+            raise Stopped(stop.reason)
 
     batch = min(setup.config.evaluate.batch, n)
     chunks = draws(flow, setup.hamiltonian, n, key=key, batch=batch)
@@ -239,7 +276,7 @@ def measure(
     return measured, (done - before) / (last - first) if last > first else math.nan
 
 
-def _judge(
+def judge(
     folder: RunFolder, setup: Setup, result: TrainResult, display: Progress, stop: StopRequest
 ) -> dict[str, Any]:
     """Everything in results.json, from samples of the final averaged weights."""
@@ -259,29 +296,12 @@ def _judge(
     buffer = io.BytesIO()
     np.savez(buffer, **measured.arrays())  # pyright: ignore[reportArgumentType]
     write_bytes(evaluation_file(folder), buffer.getvalue())
-    records = folder.metrics()
-    per_step = result.seconds_per_step
-    if not math.isfinite(per_step) and records:
-        per_step = statistics.median(1 / record["steps_per_second"] for record in records)
-    cost = result.compiled[max(result.compiled)] if result.compiled else None
     return {
         **numbers,
         **spin_log_partition(numbers, setup.hamiltonian),
         "symmetric": is_even(setup.hamiltonian),
         "hamiltonian": setup.hamiltonian.describe(),
-        "preset": setup.config.preset,
-        "precision": setup.config.precision,
-        "seed": setup.config.seed,
-        "steps": int(result.state.step),
-        "skipped_steps": result.state.skipped,
-        "train_seconds": result.state.seconds,
-        "seconds_per_step": per_step,
-        "compile_seconds": result.compile_seconds,
         "evaluate_seconds": time.monotonic() - begun,
         "samples_per_second": rate,
-        "flops_per_step": None if cost is None else cost.flops,
-        "bytes_per_step": None if cost is None else cost.bytes_accessed,
-        "memory_bytes": None if cost is None else cost.memory_bytes,
-        "parameters": result.state.parameters,
-        "run": str(folder.path),
+        **facts(folder, setup, result),
     }

@@ -26,6 +26,7 @@ from deeprg.cli.sample import sample
 from deeprg.cli.simulate import simulate
 from deeprg.cli.study import study
 from deeprg.cli.train import app as train
+from deeprg.cli.wander import wander
 from deeprg.runs.errors import DeeprgError
 
 __all__ = ["app", "main"]
@@ -44,6 +45,7 @@ app.command(exact)
 app.command(rg)
 app.command(flow, name="flow")
 app.command(probe, name="probe")
+app.command(wander, name="wander")
 app.command(compare, name="compare")
 app.command(study, name="study")
 app.command(simulate, name="simulate")

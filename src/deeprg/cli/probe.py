@@ -1,4 +1,4 @@
-"""`deeprg probe RUN`: what the hidden units of Boltzmann machines do."""
+"""`deeprg probe RUN`: what the hidden units of Boltzmann machines, or the latents of a flow, do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,17 +11,21 @@ __all__ = ["probe"]
 
 
 def probe(
-    run: Annotated[str, Parameter(help="run folder of deeprg train rbm or dbn, or its name in runs/")],
+    run: Annotated[str, Parameter(help="run folder of deeprg train flow, rbm or dbn, or its name in runs/")],
     *,
     source: Annotated[
-        Path | None, Parameter(name="--with", help="configurations, E.zarr or .npy; default the run's own")
+        Path | None,
+        Parameter(name="--with", help="configurations, E.zarr or .npy; default the run's own, or new"),
     ] = None,
     temperature: Annotated[
         str | None, Parameter(help="of an ensemble: a value, critical or its number")
     ] = None,
     probes: Annotated[
         str | None,
-        Parameter(help="of vh,patterns,two-point,spectra,receptive,couplings; default all that apply"),
+        Parameter(
+            help="of machines vh,patterns,two-point,spectra,receptive,couplings, of flows "
+            "kernels,correlations,information,couplings; default all that apply"
+        ),
     ] = None,
     depth: Annotated[
         int | None, Parameter(converter=whole, help="of a dbn: which hidden layer [the top one]")
@@ -29,8 +33,9 @@ def probe(
     seed: Annotated[int, Parameter(converter=whole, help="seed of everything random")] = 0,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
-    """Maps ⟨v h⟩, patterns, two-point functions of data and reconstructions, spectra, fields, couplings.
+    """Machines: maps ⟨v h⟩, patterns, two-point functions, spectra, fields, couplings.
 
+    Flows: kernels ∂x/∂z, correlations and information of latents, couplings of renormalised energies.
     Writes probe.json, the arrays as probe.npz and one figure per probe into the run folder.
     """
     from deeprg.cli._probing import run_probe

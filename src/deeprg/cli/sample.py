@@ -1,12 +1,15 @@
 """`deeprg sample RUN`: observables of the target from a trained flow, with errors, beside exact values."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from deeprg.cli._flags import whole
 
 __all__ = ["sample"]
+
+_CHAINS = Group("Chains in latents: latent-hmc, latent-nuts, mixed, surrogate", sort_key=2)
 
 
 def sample(
@@ -14,21 +17,97 @@ def sample(
     *,
     n: Annotated[int, Parameter(converter=whole, name=("-n", "--samples"), help="samples to draw")] = 100_000,
     method: Annotated[
-        Literal["importance", "independence", "direct"],
-        Parameter(help="reweight, run exact independence chains, or average as drawn (biased)"),
+        Literal["importance", "independence", "direct", "latent-hmc", "latent-nuts", "mixed", "surrogate"],
+        Parameter(
+            help="reweight, run exact independence chains, average as drawn (biased); or chains in the "
+            "latents: HMC, NUTS, HMC and redrawn latents in turn, redrawn latents alone"
+        ),
     ] = "importance",
+    at: Annotated[
+        str | None,
+        Parameter(
+            name=("--at", "--temperature"),
+            help="of a run over an interval: the value to sample at, T or other",
+        ),
+    ] = None,
+    curves: Annotated[
+        bool, Parameter(negative="", help="of a run over an interval: the curves, -n samples at each value")
+    ] = False,
     seed: Annotated[int, Parameter(converter=whole, help="seed of the samples")] = 0,
     checkpoint: Annotated[Literal["last", "best"], Parameter(help="which weights")] = "last",
-    save: Annotated[bool, Parameter(negative="", help="keep fields and weights in the run folder")] = False,
+    save: Annotated[
+        bool, Parameter(negative="", help="keep configurations and weights as a zarr store in the run folder")
+    ] = False,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+    out: Annotated[
+        Path | None, Parameter(group=_CHAINS, help="the ensemble; default RUN/METHOD-seedN.zarr")
+    ] = None,
+    chains: Annotated[
+        int | None, Parameter(converter=whole, group=_CHAINS, help="chains side by side [128]")
+    ] = None,
+    thin: Annotated[
+        int | None, Parameter(converter=whole, group=_CHAINS, help="updates between configurations [1]")
+    ] = None,
+    thermalise: Annotated[
+        int | None,
+        Parameter(
+            converter=whole,
+            name=("--thermalise", "--thermalize"),
+            group=_CHAINS,
+            help="updates that tune the step size and are dropped [100]",
+        ),
+    ] = None,
+    leapfrogs: Annotated[
+        int | None, Parameter(converter=whole, group=_CHAINS, help="steps of an HMC trajectory [10]")
+    ] = None,
+    redraw: Annotated[
+        float | None, Parameter(group=_CHAINS, help="chance of a latent to be redrawn, up to 1 [1]")
+    ] = None,
 ) -> int:
-    """Sample a trained flow without bias and estimate observables with errors."""
+    """Sample a trained flow without bias and estimate observables with errors.
+
+    Chains in latents go into an ensemble that survives a kill: the same command continues it.
+    """
     from deeprg.runs.errors import UsageError
 
     if n < 100:
         raise UsageError(f"-n {n} is too few samples for an error bar; draw at least 100.")
     if seed < 0:
         raise UsageError(f"--seed {seed} must not be negative.")
-    from deeprg.cli._sampling import run_sampling
+    if curves:
+        if at is not None or save or method != "importance":
+            raise UsageError("--curves reweights at every value: leave out --at, --save and --method.")
+        from deeprg.cli._conditioned_sampling import run_curves
 
-    return run_sampling(run, n=n, method=method, seed=seed, checkpoint=checkpoint, save=save, json=json)
+        return run_curves(run, n=n, seed=seed, checkpoint=checkpoint, json=json)
+    asked: dict[str, Any] = {
+        "chains": chains,
+        "thin": thin,
+        "thermalise": thermalise,
+        "leapfrogs": leapfrogs,
+        "redraw": redraw,
+    }
+    choices = {name: value for name, value in asked.items() if value is not None}
+    if method in ("importance", "independence", "direct"):
+        extra = [*choices, *([] if out is None else ["out"])]
+        if extra:
+            raise UsageError(
+                f"--{extra[0]} belongs to chains in latents, not to --method {method}. "
+                "Take --method latent-hmc, latent-nuts, mixed or surrogate."
+            )
+        from deeprg.cli._sampling import run_sampling
+
+        return run_sampling(
+            run, n=n, method=method, seed=seed, checkpoint=checkpoint, save=save, json=json, at=at
+        )
+    if at is not None:
+        raise UsageError(f"--at goes with the methods importance, independence and direct, not {method}.")
+    if save:
+        raise UsageError(
+            f"--save is for draws of the flow; --method {method} always keeps its ensemble (--out)."
+        )
+    from deeprg.cli._latent_sampling import run_latent_sampling
+
+    return run_latent_sampling(
+        run, n=n, method=method, seed=seed, checkpoint=checkpoint, out=out, choices=choices, json=json
+    )

@@ -1,4 +1,4 @@
-"""`deeprg train`: `flow` from a Hamiltonian, judged against the exact free energy; `rbm`, `dbn` from data."""
+"""`deeprg train`: `flow` from a Hamiltonian or data, judged against exact values; `rbm`, `dbn` from data."""
 
 import sys
 from pathlib import Path
@@ -16,6 +16,7 @@ app.command(train_rbm, name="rbm")
 app.command(train_dbn, name="dbn")
 
 _TARGET = Group("Target", sort_key=1)
+_DATA = Group("Data", sort_key=1)
 _TRAINING = Group("Training", sort_key=2)
 _RUN = Group("Run", sort_key=3)
 _PROCESSES = Group("Several processes", sort_key=4)
@@ -31,9 +32,23 @@ def train_flow(
         int | None, Parameter(converter=whole, group=_TARGET, help="L of an L x L lattice")
     ] = None,
     shape: Annotated[str | None, Parameter(group=_TARGET, help="16x8, 64 (1D), 8x8x8 (3D)")] = None,
-    temperature: Annotated[str | None, Parameter(group=_TARGET, help="a number, or 'critical'")] = None,
+    temperature: Annotated[
+        str | None,
+        Parameter(group=_TARGET, help="a number, 'critical', or LOW:HIGH for one network over an interval"),
+    ] = None,
     shift: Annotated[
         float | None, Parameter(group=_TARGET, help="smallest eigenvalue of the dual's K")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        Parameter(group=_DATA, help="fit to E.zarr or an array .npy [n, L, L] instead of a Hamiltonian"),
+    ] = None,
+    levels: Annotated[
+        int | None,
+        Parameter(converter=whole, group=_DATA, help="the data are integers 0 ... LEVELS - 1: images"),
+    ] = None,
+    held_out: Annotated[
+        float | None, Parameter(group=_DATA, help="part that is not trained on but judges [0.2]")
     ] = None,
     preset: Annotated[
         str | None, Parameter(group=_TRAINING, help="default, original: see deeprg list")
@@ -65,6 +80,12 @@ def train_flow(
     out: Annotated[Path | None, Parameter(group=_RUN, help="run folder; default runs/NAME-NNN")] = None,
     name: Annotated[str | None, Parameter(group=_RUN, help="NAME of the run in runs/")] = None,
     resume: Annotated[str | None, Parameter(group=_RUN, help="continue this run")] = None,
+    start: Annotated[
+        str | None,
+        Parameter(
+            name="--from", group=_RUN, help="start from the weights and settings of this run, as a new run"
+        ),
+    ] = None,
     allow_change: Annotated[
         tuple[str, ...], Parameter(group=_RUN, negative="", help="settings that a resumed run may change")
     ] = (),
@@ -84,8 +105,9 @@ def train_flow(
         Parameter(converter=whole, group=_PROCESSES, env_var="DEEPRG_PROCESS_ID", help="number of this one"),
     ] = None,
 ) -> int:
-    """Train a flow to a Hamiltonian and hold it against the exact free energy.
+    """Train a flow to a Hamiltonian and hold it against the exact free energy, or to data (--data).
 
+    With data, --temperature chooses one of an ensemble's, or says at which one spins of an array were drawn.
     Settings: defaults < preset < --config FILE < key.path=value < flags.
     Exit codes: 0, 2 bad input, 3 numerical failure, 75 stopped early, 130 Ctrl-C (both resumable).
     """
@@ -93,6 +115,8 @@ def train_flow(
 
     if size is not None and shape is not None:
         raise UsageError(f"--size {size} and --shape {shape} exclude each other. Give one of them.")
+    if resume is not None and start is not None:
+        raise UsageError("--from and --resume exclude each other: --from begins a new run.")
     from deeprg.cli._settings import flag_value
     from deeprg.cli._training import Request, run_training
 
@@ -106,6 +130,9 @@ def train_flow(
             None if temperature is None else flag_value(temperature),
         ),
         ("--shift", "hamiltonian.shift", shift),
+        ("--data", "data.path", None if data is None else str(data)),
+        ("--levels", "data.levels", levels),
+        ("--held-out", "data.held_out", held_out),
         ("--preset", "preset", preset),
         ("--minutes", "train.minutes", minutes),
         ("--steps", "train.steps", steps),
@@ -122,6 +149,7 @@ def train_flow(
             flags=[(flag, _nested(path, value)) for flag, path, value in given if value is not None],
             out=out,
             resume=resume,
+            start=start,
             allow_change=allow_change,
             time_limit=time_limit,
             json=json,

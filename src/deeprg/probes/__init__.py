@@ -1,5 +1,14 @@
 """What a trained model or a coarse-graining did, measured: beside exact values, with errors."""
 
+from deeprg.probes.collective import (
+    InformationMaps,
+    RenormalisedLevel,
+    cut_information,
+    information_maps,
+    renormalised_levels,
+    target_fields,
+)
+from deeprg.probes.dynamics import ChainCourse, chain_course, compare_dynamics
 from deeprg.probes.ensemble import MeasuredDraws, axis_profile, collect
 from deeprg.probes.estimates import (
     ESTIMATORS,
@@ -10,6 +19,14 @@ from deeprg.probes.estimates import (
     estimates,
     importance_estimates,
     independence_estimates,
+)
+from deeprg.probes.kernels import (
+    KernelSet,
+    LatentCorrelations,
+    LatentReach,
+    gradient_kernels,
+    latent_correlations,
+    latent_reach,
 )
 from deeprg.probes.matching import PatternMatch, match_patterns
 from deeprg.probes.network_thermometer import (
@@ -41,6 +58,12 @@ from deeprg.probes.rbm_flow import (
     relaxation_time,
     start_dependence,
 )
+from deeprg.probes.renormalised_couplings import (
+    CouplingFit,
+    FieldOperator,
+    field_operators,
+    fit_couplings,
+)
 from deeprg.probes.spectra import (
     BandStructure,
     WeightSpectrum,
@@ -48,6 +71,12 @@ from deeprg.probes.spectra import (
     marchenko_pastur,
     receptive_fields,
     weight_spectrum,
+)
+from deeprg.probes.temperature_curves import (
+    ParameterCurve,
+    TemperatureCurves,
+    extrapolation_warning,
+    temperature_curves,
 )
 from deeprg.probes.thermometer import (
     Agreement,
@@ -74,41 +103,61 @@ __all__ = [
     "Agreement",
     "BandStructure",
     "Calibration",
+    "ChainCourse",
+    "CouplingFit",
     "DirectThermometer",
     "Estimate",
     "Estimates",
+    "FieldOperator",
     "FlowRecord",
     "FlowStage",
+    "InformationMaps",
+    "KernelSet",
+    "LatentCorrelations",
+    "LatentReach",
     "MeasuredDraws",
     "NetworkReading",
     "NetworkThermometer",
+    "ParameterCurve",
     "PatternMatch",
     "PatternStatistics",
     "Placement",
     "Profile",
     "Reading",
     "RelativeMap",
+    "RenormalisedLevel",
     "ScalingDimension",
     "StartDependence",
+    "TemperatureCurves",
     "TwoPoint",
     "VHMaps",
     "WeightSpectrum",
     "axis_profile",
     "band_structure",
+    "chain_course",
     "circular_centre",
     "coarse_two_point",
     "collect",
+    "compare_dynamics",
     "compare_readings",
     "count_spots",
+    "cut_information",
     "direct_estimates",
     "energy_operator",
     "energy_thermometer",
     "estimates",
+    "extrapolation_warning",
+    "field_operators",
+    "fit_couplings",
     "follow_flow",
     "follow_machine",
     "gauge_sign",
+    "gradient_kernels",
     "importance_estimates",
     "independence_estimates",
+    "information_maps",
+    "latent_correlations",
+    "latent_reach",
     "magnetization_thermometer",
     "main_spot",
     "marchenko_pastur",
@@ -123,9 +172,12 @@ __all__ = [
     "receptive_fields",
     "relative_map",
     "relaxation_time",
+    "renormalised_levels",
     "scaling_dimension",
     "spin_log_partition",
     "start_dependence",
+    "target_fields",
+    "temperature_curves",
     "train_thermometer",
     "two_point",
     "vh_maps",

@@ -12,11 +12,19 @@ if TYPE_CHECKING:
     from deeprg.report.configurations import plot_configurations
     from deeprg.report.correlation import plot_correlation, plot_correlations, plot_structure_factor
     from deeprg.report.diagnosis import Finding, diagnose
+    from deeprg.report.dynamics import plot_approach, plot_forgetting
     from deeprg.report.ensemble import EnsembleData, TemperatureData
     from deeprg.report.ensemble_diagnosis import diagnose_ensemble
     from deeprg.report.ensemble_html import ensemble_page
     from deeprg.report.flow_observables import plot_ends, plot_flow_observable
     from deeprg.report.html import ReportData, page
+    from deeprg.report.latents import (
+        animate,
+        plot_correlation_matrix,
+        plot_frames,
+        plot_information_map,
+        plot_kernels,
+    )
     from deeprg.report.log_weights import plot_log_weights
     from deeprg.report.patterns import plot_radial_profiles
     from deeprg.report.pulls import plot_pulls
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from deeprg.report.series import plot_distribution, plot_series
     from deeprg.report.style import figure
     from deeprg.report.summary import plot_summary
+    from deeprg.report.temperature_curves import plot_curve_quality, plot_temperature_curves
     from deeprg.report.thermodynamic_curves import (
         plot_pull_curves,
         plot_tau_curves,
@@ -57,6 +66,7 @@ __all__ = [
     "FlowCurve",
     "ReportData",
     "TemperatureData",
+    "animate",
     "bibtex",
     "citations_for",
     "citations_for_ensemble",
@@ -65,6 +75,7 @@ __all__ = [
     "ensemble_page",
     "figure",
     "page",
+    "plot_approach",
     "plot_autocorrelation",
     "plot_bands",
     "plot_beta_function",
@@ -72,15 +83,21 @@ __all__ = [
     "plot_configurations",
     "plot_confusion",
     "plot_correlation",
+    "plot_correlation_matrix",
     "plot_correlations",
     "plot_couplings_by_distance",
+    "plot_curve_quality",
     "plot_distribution",
     "plot_ends",
     "plot_ess",
     "plot_flow_diagram",
     "plot_flow_observable",
+    "plot_forgetting",
+    "plot_frames",
     "plot_free_energy",
     "plot_gap",
+    "plot_information_map",
+    "plot_kernels",
     "plot_log_weights",
     "plot_one_coupling",
     "plot_probabilities",
@@ -95,6 +112,7 @@ __all__ = [
     "plot_structure_factor",
     "plot_summary",
     "plot_tau_curves",
+    "plot_temperature_curves",
     "plot_thermodynamic",
     "plot_thermodynamics",
     "plot_tiles",
@@ -109,11 +127,19 @@ _HOMES = {
     "configurations": ("plot_configurations",),
     "correlation": ("plot_correlation", "plot_correlations", "plot_structure_factor"),
     "diagnosis": ("Finding", "diagnose"),
+    "dynamics": ("plot_approach", "plot_forgetting"),
     "ensemble": ("EnsembleData", "TemperatureData"),
     "ensemble_diagnosis": ("diagnose_ensemble",),
     "ensemble_html": ("ensemble_page",),
     "flow_observables": ("plot_ends", "plot_flow_observable"),
     "html": ("ReportData", "page"),
+    "latents": (
+        "animate",
+        "plot_correlation_matrix",
+        "plot_frames",
+        "plot_information_map",
+        "plot_kernels",
+    ),
     "log_weights": ("plot_log_weights",),
     "patterns": ("plot_radial_profiles",),
     "pulls": ("plot_pulls",),
@@ -131,6 +157,7 @@ _HOMES = {
     "series": ("plot_distribution", "plot_series"),
     "style": ("figure",),
     "summary": ("plot_summary",),
+    "temperature_curves": ("plot_curve_quality", "plot_temperature_curves"),
     "thermometers": ("plot_confusion", "plot_probabilities", "plot_readings", "plot_reliability"),
     "thermodynamic_curves": (
         "plot_pull_curves",

@@ -25,6 +25,7 @@ from deeprg.report._blocks import (
 from deeprg.report._numbers import number
 from deeprg.report.citations import Citation
 from deeprg.report.correlation import plot_correlation
+from deeprg.report.density import is_density, plot_density
 from deeprg.report.diagnosis import Finding
 from deeprg.report.labels import label, target_name
 from deeprg.report.log_weights import plot_log_weights
@@ -113,6 +114,10 @@ def _results(data: ReportData) -> str:
             ("ln Z of the spins", results["spin_log_partition"], results["spin_log_partition_error"],
              results["exact_spin_log_partition"], results.get("log_partition_pull"))
         )  # fmt: skip
+    if "kl" in (fitted := results.get("data") or {}):
+        kl = fitted["kl"]
+        rows.append((f"KL(π|q) on held-out data, {kl['log_partition']} ln Z (nats)", kl["value"], kl["error"],
+                     None, None))  # fmt: skip
     rows += [
         (label(name), row["value"], row["error"], row["exact"], row["pull"])
         for name, row in results["observables"].items()
@@ -145,7 +150,11 @@ def _curves(data: ReportData) -> str:
     records = telling([record for record in data.metrics if record.get("loss") is not None])
     results = data.results or {}
     of = target_name(results)
-    if records:
+    if is_density(records):
+        fig, ax = figure()
+        plot_density(ax, records)
+        figures.append((fig, "Held-out data, one draw of the noise each, under the averaged weights."))
+    elif records:
         steps = [record["step"] for record in records]
         values = [record.get("free_energy", record["loss"]) for record in records]
         errors = [_or_nan(record.get("loss_error")) for record in records]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deeprg.report.density import is_density, plot_density
 from deeprg.report.log_weights import plot_log_weights
 from deeprg.report.scales import scale_names
 from deeprg.report.style import FIELD_MAP, INK
@@ -46,10 +47,14 @@ def plot_summary(
     upper, lower = parts
     records = telling(metrics)
     steps = [record["step"] for record in records]
-    energies = [record["free_energy"] for record in records]
-    panels = upper.subplots(1, 2 if exact is None else 3)
-    plot_free_energy(panels[0], steps, energies, exact=exact, of=of)
-    if exact is not None:
+    on_data = is_density(records)
+    panels = upper.subplots(1, 2 if exact is None or on_data else 3)
+    energies = [] if on_data else [record["free_energy"] for record in records]
+    if on_data:
+        plot_density(panels[0], records)
+    else:
+        plot_free_energy(panels[0], steps, energies, exact=exact, of=of)
+    if exact is not None and not on_data:
         plot_gap(panels[1], steps, np.asarray(energies, dtype=float) - exact, final=final_gap)
     plot_log_weights(panels[-1], log_weights, log_partition=log_partition, of=of)
     grid = np.atleast_1d(lower.subplots(1, len(scales)))

@@ -11,12 +11,25 @@ from deeprg.studies.iso import ISO
 from deeprg.studies.jefferson import JEFFERSON
 from deeprg.studies.lenggenhager import LENGGENHAGER
 from deeprg.studies.mehta_schwab import MEHTA_SCHWAB
+from deeprg.studies.neural_rg import NEURAL_RG
+from deeprg.studies.neural_rg_architectures import NEURAL_RG_ARCHITECTURES
 from deeprg.studies.veiga import VEIGA
 
 __all__ = ["STUDIES", "Study", "find_study"]
 
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (JEFFERSON, LENGGENHAGER, DE_MELLO_KOCH, VEIGA, ISO, FUNAI, MEHTA_SCHWAB)
+    study.name: study
+    for study in (
+        JEFFERSON,
+        LENGGENHAGER,
+        DE_MELLO_KOCH,
+        VEIGA,
+        ISO,
+        FUNAI,
+        MEHTA_SCHWAB,
+        NEURAL_RG,
+        NEURAL_RG_ARCHITECTURES,
+    )
 }
 
 

@@ -26,10 +26,17 @@ _FORMAT, _VERSION = "deeprg-checkpoint", 1
 _LONGEST_HEADER = 1 << 26
 
 
-def save_checkpoint(path: str | Path, state: TrainState, *, config: Mapping[str, Any] | None = None) -> None:
+def save_checkpoint(
+    path: str | Path,
+    state: TrainState,
+    *,
+    config: Mapping[str, Any] | None = None,
+    score: float | None = None,
+) -> None:
     """Write `state` to `path` in one step; an older file there stays until the new one is complete.
 
-    Raises `UsageError`, naming the path, when the disk is full or unwritable.
+    `score` is that by which the best state is chosen, the smoothed loss by default. Raises `UsageError`,
+    naming the path, when the disk is full or unwritable.
 
     >>> import tempfile
     >>> from deeprg.train import Plan
@@ -49,6 +56,7 @@ def save_checkpoint(path: str | Path, state: TrainState, *, config: Mapping[str,
         "step": int(state.step),
         "seconds": state.seconds,
         "smoothed": float(state.smoothed),
+        "score": float(state.smoothed) if score is None else score,
         "config": jsonable(config or {}),
         "config_hash": fingerprint(config or {}),
         "jax": jax.__version__,
@@ -102,10 +110,19 @@ def load_model(
 class Checkpoints:
     """The folder with `last.eqx` and `best.eqx`, written every `every` seconds and at the end of a training.
 
-    Best is the lowest smoothed loss among the saved states. Every process may call `save`; process 0 writes.
+    Best is the lowest `score(state)` among the saved states, by default the smoothed loss. Every process may
+    call `save`; process 0 writes.
     """
 
-    def __init__(self, folder: str | Path, *, config: Mapping[str, Any] | None = None, every: float = 60.0):
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        config: Mapping[str, Any] | None = None,
+        every: float = 60.0,
+        score: Callable[[TrainState], float] | None = None,
+    ):
+        self.score = score or (lambda state: float(state.smoothed))
         self.folder = Path(folder)
         self.config = dict(config or {})
         self.every = every
@@ -127,15 +144,16 @@ class Checkpoints:
         return time.monotonic() - self._saved >= self.every
 
     def save(self, state: TrainState) -> None:
-        """Write `last.eqx`, and `best.eqx` when the smoothed loss is lower than the one in it."""
+        """Write `last.eqx`, and `best.eqx` when the score is lower than the one in it."""
         if is_writer():
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise disk_error(self.folder, error) from error
-            if float(state.smoothed) < self._best_so_far():
-                save_checkpoint(self.best, state, config=self.config)
-            save_checkpoint(self.last, state, config=self.config)
+            score = self.score(state)
+            if score < self._best_so_far():
+                save_checkpoint(self.best, state, config=self.config, score=score)
+            save_checkpoint(self.last, state, config=self.config, score=score)
         self._saved = time.monotonic()
 
     def load(self, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
@@ -145,8 +163,9 @@ class Checkpoints:
     def _best_so_far(self) -> float:
         if not self.best.exists():
             return np.inf
-        smoothed = read_header(self.best)["smoothed"]
-        return np.inf if smoothed is None else smoothed
+        header = read_header(self.best)
+        score = header.get("score", header["smoothed"])  # older files have no score
+        return np.inf if score is None else score
 
 
 def _read(path: str | Path) -> tuple[dict[str, Any], bytes]:

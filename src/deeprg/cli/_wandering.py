@@ -1,0 +1,94 @@
+"""What `deeprg wander` does."""
+
+from typing import Any
+
+import numpy as np
+
+from deeprg.cli._console import next_step, print_json, say
+from deeprg.cli._figures import write_figure
+from deeprg.cli._setup import open_run, trained
+from deeprg.cli._table import text_table, with_error
+from deeprg.coarsegrain.flow import (
+    hierarchy_of,
+    latent_direction,
+    latent_scales,
+    moved,
+    pull,
+    scale_mix,
+    wander,
+)
+from deeprg.probes import target_fields
+from deeprg.report.latents import animate, plot_frames
+from deeprg.report.style import style
+from deeprg.runs.errors import UsageError
+from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
+
+__all__ = ["run_wander"]
+
+_FIELDS, _APART = 4000, 0.4  # configurations for the direction, and the share of them in either class
+
+
+def run_wander(name: str, *, path: str, steps: int, seed: int, checkpoint: str, json: bool) -> int:
+    """Draw the three figures; returns the exit code."""
+    if steps < 2:
+        raise UsageError(f"--steps {steps} is no path; take 2 or more.")
+    run = RunFolder.open(name)
+    setup = open_run(run)
+    flow = trained(run, setup, checkpoint=checkpoint)
+    depth = hierarchy_of(flow).depth
+    say(f"drawing {_FIELDS} configurations of {setup.hamiltonian.describe()}")
+    fields = target_fields(setup.hamiltonian, _FIELDS, seed=seed)
+    axes = tuple(range(setup.hamiltonian.lattice.ndim))
+    means = fields.mean(axis=axes)
+    order = np.argsort(means)
+    written = []
+
+    def picture(kind: str, x: np.ndarray, titles: list[str], title: str, *, moving: bool) -> None:
+        with style():
+            write_figure(run.path / f"wander-{kind}.png", plot_frames(x, titles, title=title))
+        written.append(str(run.path / f"wander-{kind}.png"))
+        if moving:
+            written.append(str(animate(x, run.path / f"wander-{kind}.gif")))
+
+    say("a path between two configurations")
+    z, _ = pull(flow, fields[..., order[[len(order) // 3, -2]]])
+    frames = np.asarray(wander(flow, np.asarray(z)[..., 0], np.asarray(z)[..., 1], steps, path=path))
+    shares = [f"{share:.2f}" for share in np.linspace(0, 1, steps)]
+    picture("path", frames, shares, f"a {path} path in latent space", moving=True)
+    say("the scales of two configurations mixed")
+    one, other = fields[..., order[1]], fields[..., order[len(order) // 2]]
+    mixed = [np.asarray(scale_mix(flow, one, other, scale)) for scale in range(depth)]
+    titles = ["details of", *(f"scales ≤ {scale}" for scale in range(depth)), "coarse of"]
+    picture(
+        "mix", np.stack([other, *mixed, one], axis=-1), titles, "latents of two configurations", moving=False
+    )
+    say("the direction of the magnetization")
+    count = int(_APART * len(order))
+    direction = latent_direction(flow, fields[..., order[-count:]], fields[..., order[:count]])
+    amounts = np.linspace(-2, 0, steps)
+    start = fields[..., order[-1]]
+    frames = np.stack([np.asarray(moved(flow, start, direction.value, float(a))) for a in amounts], axis=-1)
+    picture("direction", frames, [f"{a:+.2f}" for a in amounts], "along the mean latent of m", moving=True)
+    scales = latent_scales(setup.hamiltonian.lattice)
+    sizes = [np.abs(direction.value[scales == s]) for s in range(depth + 1)]
+    noise = [np.asarray(direction.error)[scales == s].mean() for s in range(depth + 1)]
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "run": str(run.path),
+        "seed": seed,
+        "path": path,
+        "direction_by_scale": [float(size.mean()) for size in sizes],
+        "direction_error_by_scale": [float(value) for value in noise],
+        "magnetization_along_direction": frames.mean(axis=axes).tolist(),
+        "written": written,
+    }
+    if json:
+        print_json(document)
+    else:
+        rows = [
+            [f"scale {s}", with_error(float(size.mean()), float(noise[s]))] for s, size in enumerate(sizes)
+        ]
+        print(text_table(rows, ["mean |latent| that m moves", ""]))
+        print("\n" + "\n".join(written))
+    next_step(f"deeprg probe {run.path}")
+    return 0
