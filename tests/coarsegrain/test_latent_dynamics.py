@@ -118,12 +118,15 @@ def law_of_2x2(target):
     return weights / weights.sum()
 
 
-@pytest.mark.parametrize("method", LATENT_METHODS)
-@pytest.mark.parametrize("mixture", [False, True])
+METHODS = [
+    pytest.param(name, mixture, marks=pytest.mark.slow if mixture or name == "latent-nuts" else ())
+    for name, mixture in [*((name, False) for name in LATENT_METHODS), ("mixed", True)]
+]
+
+
+@pytest.mark.parametrize(("method", "mixture"), METHODS)
 def test_every_method_samples_the_16_states_exactly(method, mixture, perturbed):
     """χ² of the spins of a 2x2 torus, far enough apart to be independent; a wrong temperature must fail."""
-    if mixture and method != "mixed":
-        pytest.skip("one method tells for the average over signs")
     target = dual(2, temperature=3.0, field=0.1)
     flow = flow_on(target, perturbed, odd=False, size=0.05 if method == "surrogate" else 0.15)
     flow = SymmetrisedFlow(flow, (lambda x: x, lambda x: jnp.roll(x, 1, 0))) if mixture else flow
@@ -147,6 +150,7 @@ class WithoutJacobian(LatentDensity):
         return -jax.vmap(self.hamiltonian.energy, in_axes=-1)(x)
 
 
+@pytest.mark.slow
 def test_averages_at_4x4_are_exact_and_a_target_without_jacobian_is_not(perturbed):
     target = dual(4)
     flow = flow_on(target, perturbed)
@@ -168,6 +172,7 @@ def test_averages_at_4x4_are_exact_and_a_target_without_jacobian_is_not(perturbe
     assert max(abs(pull) for pull in pulls(wrong).values()) > 8
 
 
+@pytest.mark.slow
 def test_groups_of_chains_do_not_change_the_numbers(perturbed):
     target = dual(2)
     sampler = LatentSampler(flow_on(target, perturbed), target, chains=12)
@@ -206,6 +211,7 @@ def _single(leaf):
     return leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf
 
 
+@pytest.mark.slow
 def test_fields_keep_their_own_ensembles(tmp_path):
     target = Phi4(Lattice((4, 4)), mass_squared=-1.0, quartic=1.0)
     flow = build_flow(target, width=3, depth=1, terms=1, colours=1, disentanglers=0, key=KEY)

@@ -52,7 +52,7 @@ def marginal_of_gaussian(target, y):
     return form + 0.5 * np.linalg.slogdet(2 * np.pi * block)[1] - target.log_partition
 
 
-@pytest.mark.parametrize("mixture", [False, True])
+@pytest.mark.parametrize("mixture", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_marginal_energy_of_a_gaussian_field_is_the_schur_complement(perturbed, mixture):
     target, unit = GaussianField(Lattice((4, 4)), mass_squared=6.0), 0.33  # about the field's deviation
     flow = decimating(target.lattice, perturbed, size=0.05, odd=not mixture)
@@ -77,7 +77,7 @@ def test_marginal_energy_of_a_gaussian_field_is_the_schur_complement(perturbed, 
     assert np.mean(((found.value - wrong) / found.error) ** 2) > 10
 
 
-@pytest.mark.parametrize("odd", [True, False])
+@pytest.mark.parametrize("odd", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_partition_function_is_kept(perturbed, odd):
     """∫ dy exp(-E(y)) = Z for one variable of a 2x2 torus, with disentanglers and whitening."""
     target = build_hamiltonian("ising", Lattice((2, 2)), temperature=6.0, shift=1.0)
@@ -115,7 +115,7 @@ def test_given_details_the_weight_is_that_of_the_whole_flow(perturbed):
     np.testing.assert_allclose(energy.given(y, z), energy.model(y) - log_weight, atol=1e-9)
 
 
-@pytest.mark.parametrize("levels", [0, 1, 2])
+@pytest.mark.parametrize("levels", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_coarse_flow_makes_what_the_whole_one_makes_on_its_way(perturbed, levels):
     flow = decimating(Lattice((8, 8)), perturbed)
     coarse = coarse_flow(flow, levels)

@@ -66,9 +66,12 @@ def sample(
 ) -> int:
     """Sample a trained flow without bias and estimate observables with errors.
 
+    A flow of images gives pictures and how near they come to those it was trained on.
     Chains in latents go into an ensemble that survives a kill: the same command continues it.
     """
+    from deeprg.cli._run_kind import kind_of
     from deeprg.runs.errors import UsageError
+    from deeprg.runs.folder import RunFolder
 
     if n < 100:
         raise UsageError(f"-n {n} is too few samples for an error bar; draw at least 100.")
@@ -88,6 +91,14 @@ def sample(
         "redraw": redraw,
     }
     choices = {name: value for name, value in asked.items() if value is not None}
+    if kind_of(RunFolder.open(run)) == "images":
+        if choices or out is not None or at is not None or save or method != "importance":
+            raise UsageError(
+                f"'{run}' has no Hamiltonian: its samples have no weights. Give -n and --seed only."
+            )
+        from deeprg.cli._image_samples import run_image_sampling
+
+        return run_image_sampling(run, n, seed, json, checkpoint=checkpoint)
     if method in ("importance", "independence", "direct"):
         extra = [*choices, *([] if out is None else ["out"])]
         if extra:

@@ -1,5 +1,6 @@
 """How fast Markov chains forget their start and themselves: latent against physical, beside clusters."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from deeprg.hamiltonians import AbstractHamiltonian, ContinuousDual
 from deeprg.montecarlo import GammaEstimate, gamma_method
 from deeprg.montecarlo.measurement import measure
 from deeprg.montecarlo.samplers import AbstractSampler, State, build_sampler
-from deeprg.runs.errors import UsageError
+from deeprg.runs.errors import NumericalError, UsageError
 
 __all__ = ["ChainCourse", "chain_course", "compare_dynamics"]
 
@@ -54,8 +55,33 @@ class ChainCourse:
         return values.mean(axis=1), values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
 
     def estimate(self, name: str) -> GammaEstimate:
-        """Average and tau_int of the part after `stationary`."""
-        return gamma_method(self.series[name][self.stationary :].T)
+        """Average and tau_int of the part after `stationary`.
+
+        Trajectories that pass their target make steps anticorrelated, up to where no window of the Γ-method
+        has a positive error. Neighbouring steps are then averaged before; tau_int stays that of single steps.
+        """
+        values = self.series[name][self.stationary :].T
+        averaged = values
+        while True:
+            try:
+                found = gamma_method(averaged)
+                break
+            except NumericalError:
+                if averaged.shape[1] < 16 or np.ptp(values) == 0:
+                    raise
+                even = averaged[:, : averaged.shape[1] // 2 * 2]
+                averaged = 0.5 * (even[:, ::2] + even[:, 1::2])
+        if averaged is values:
+            return found
+        variance = float(values.var())
+        per_error = values.size / (2 * variance)
+        return dataclasses.replace(
+            found,
+            tau_int=found.error**2 * per_error,
+            tau_int_error=2 * found.error * found.error_of_error * per_error,
+            variance=variance,
+            n=values.size,
+        )
 
     def seconds_per_independent_sample(self, name: str) -> float:
         """2 tau_int updates are one independent sample: their time, divided among the chains."""

@@ -41,7 +41,7 @@ class Settings(Config):
     seed: int = pydantic.Field(0, ge=0)
     size: int = pydantic.Field(8, ge=4, le=64, description="L of the L x L lattice")
     steps: int = pydantic.Field(600, ge=1, description="of training of the default flow")
-    original_steps: int = pydantic.Field(1500, ge=1, description="of training of the original flow")
+    original_steps: int = pydantic.Field(800, ge=1, description="of training of the original flow")
     temperatures: list[float] = pydantic.Field(
         [2.0, 2.7], description="besides the critical one, for the flow of couplings"
     )
