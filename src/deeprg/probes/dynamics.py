@@ -19,6 +19,8 @@ from deeprg.runs.errors import NumericalError, UsageError
 __all__ = ["ChainCourse", "chain_course", "compare_dynamics"]
 
 _FEWEST = 20
+_FEWEST_PAIRS = 8
+_ANTICORRELATED = 0.4  # tau_int below which neighbouring steps are averaged
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,22 @@ class ChainCourse:
     def estimate(self, name: str) -> GammaEstimate:
         """Average and tau_int of the part after `stationary`.
 
-        Trajectories that pass their target make steps anticorrelated, up to where no window of the Γ-method
-        has a positive error. Neighbouring steps are then averaged before; tau_int stays that of single steps.
+        Trajectories that pass their target make steps anticorrelated, and the window of the Γ-method then
+        cuts an alternating sum. Neighbouring steps are averaged until that is over; tau_int stays that of
+        single steps.
         """
         values = self.series[name][self.stationary :].T
-        averaged = values
-        while True:
+        averaged, found = values, None
+        while found is None:
+            pairs = averaged.shape[1] // 2
             try:
                 found = gamma_method(averaged)
-                break
             except NumericalError:
-                if averaged.shape[1] < 16 or np.ptp(values) == 0:
+                if pairs < _FEWEST_PAIRS or np.ptp(values) == 0:
                     raise
-                even = averaged[:, : averaged.shape[1] // 2 * 2]
-                averaged = 0.5 * (even[:, ::2] + even[:, 1::2])
+            if pairs >= _FEWEST_PAIRS and (found is None or found.tau_int < _ANTICORRELATED):
+                averaged = 0.5 * (averaged[:, : 2 * pairs : 2] + averaged[:, 1 : 2 * pairs : 2])
+                found = None
         if averaged is values:
             return found
         variance = float(values.var())
