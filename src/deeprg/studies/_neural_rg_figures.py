@@ -144,7 +144,7 @@ def _matrices(found: Findings) -> StudyFigure:
 
 
 def _chains(found: Findings) -> StudyFigure:
-    exact = found.flows["default"].exact.observables["magnetization_squared"]
+    exact, _ = found.mean_square
     chains = {name: course for name, course in found.courses.items() if name != "wolff"}
     fig, axes = figure(13.0, 3.8, ncols=3)
     plot_approach(axes[0], chains, exact=exact)

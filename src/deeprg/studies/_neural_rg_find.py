@@ -32,6 +32,7 @@ from deeprg.studies._flows import trained_flow
 
 __all__ = ["Findings", "Settings", "Trained", "find"]
 
+_CLUSTERS = 20_000  # of each of 16 chains
 _PROBED = 128  # latent configurations over which the reach of every latent is averaged
 
 
@@ -83,6 +84,15 @@ class Findings:
     courses: dict[str, ChainCourse] = field(default_factory=dict)
     couplings: dict[str, Sequence[RenormalisedLevel]] = field(default_factory=dict)
 
+    @property
+    def mean_square(self) -> tuple[float, float]:
+        """⟨m²⟩ of the target and its error: exact where it is known, else of the clusters."""
+        known = self.flows["default"].exact.observables.get("magnetization_squared")
+        if known is not None:
+            return known, 0.0
+        estimate = self.courses["wolff"].estimate("magnetization_squared")
+        return estimate.mean, estimate.error
+
 
 def find(settings: Settings, say: Callable[[str], None]) -> Findings:
     """Train the flows and measure them."""
@@ -111,6 +121,7 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
         chains=settings.chains,
         updates=settings.updates,
         physical_updates=settings.physical_updates,
+        cluster_updates=_CLUSTERS,
         seed=settings.seed,
     )
     flows = {"T_c": main.flow}
