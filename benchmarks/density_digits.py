@@ -51,7 +51,7 @@ def digits(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images to train on, to choose by, and to score, integers [n, 8, 8]."""
     from sklearn.datasets import load_digits
 
-    images = load_digits().images.astype(np.int32)
+    images = np.asarray(load_digits().data, np.int32).reshape(-1, 8, 8)
     images = images[np.random.default_rng(seed).permutation(len(images))]
     held = len(images) // 10
     return images[2 * held :], images[held : 2 * held], images[:held]

@@ -120,6 +120,7 @@ def test_a_stopped_run_continues_to_the_same_bits(run, arguments, cli, tmp_path)
         assert numbers[0]["data"][key] == numbers[1]["data"][key]
 
 
+@pytest.mark.slow
 def test_spins_of_an_array_are_the_same_data(arguments, cli, tmp_path, ensemble, compilation_cache):
     np.save(tmp_path / "spins.npy", draws(T, 3000, 0))
     more = ("--data", tmp_path / "spins.npy", "--hamiltonian=ising", *arguments[2:], "--json")
@@ -129,6 +130,7 @@ def test_spins_of_an_array_are_the_same_data(arguments, cli, tmp_path, ensemble,
     assert answer.json["data"]["kl"]["value"] < 2.0
 
 
+@pytest.mark.slow
 def test_real_fields_and_images(cli, tmp_path, compilation_cache):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "fields.npy", rng.normal(size=(400, 4, 4)) * 3 + 1)

@@ -84,7 +84,7 @@ def test_unknown_names_come_with_the_nearest(options, wrong, hint):
 
 
 def test_far_off_names_list_what_is_known():
-    with pytest.raises(UsageError, match="Known: conditional, mera, tebd, ttn") as caught:
+    with pytest.raises(UsageError, match="Known: conditional, mera, placed, tebd, ttn") as caught:
         layout_options("zzz")
     assert "Did you mean" not in str(caught.value)
 

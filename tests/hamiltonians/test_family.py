@@ -123,6 +123,14 @@ def test_scaled_runs_from_minus_one_to_one_and_marks_the_outside():
     assert [family.extrapolates(v) for v in (1.79, 1.8, 2.4, 3.0, 3.01)] == [True, False, False, False, True]
 
 
+def test_widened_by_a_twentieth_except_where_the_model_ends():
+    wide = FAMILIES["dual"].widened()
+    assert (wide.low, wide.high) == pytest.approx((1.74, 3.06))
+    edge = HamiltonianFamily(Phi4(Lattice((4,)), -1.0, 1.0), "quartic", 0.01, 2.0).widened()
+    assert edge.low == 0.01
+    assert edge.high == pytest.approx(2.0995)
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [

@@ -96,6 +96,24 @@ class HamiltonianFamily(eqx.Module):
             case _:
                 return GaussianField(model.lattice, mass_squared=value)
 
+    def widened(self, margin: float = 0.05) -> "HamiltonianFamily":
+        """The family over an interval that is longer by `margin` of its length at both ends.
+
+        An end beyond which the model does not exist stays.
+
+        >>> from deeprg.hamiltonians import GaussianField
+        >>> HamiltonianFamily(GaussianField(Lattice((4,)), 1.0), "mass_squared", 0.5, 1.5).widened().high
+        1.55
+        """
+        reach = margin * (self.high - self.low)
+        ends = [self.low - reach, self.high + reach]
+        for place, end in enumerate((self.low, self.high)):
+            try:
+                self.at(ends[place])
+            except UsageError:
+                ends[place] = end
+        return HamiltonianFamily(self.model, self.parameter, *ends)
+
     def scaled(self, value: Value) -> Float[Array, ""]:
         """τ in [-1, 1] for a value in the interval: τ = (2 v - low - high)/(high - low)."""
         return jnp.asarray((2 * value - (self.low + self.high)) / (self.high - self.low))

@@ -61,7 +61,7 @@ class TemperatureCurves:
     interval: tuple[float, float]
     values: np.ndarray
     samples: int
-    curves: dict[str, ParameterCurve]
+    curves: dict[str, Any]
     ess: np.ndarray
     pareto_k: np.ndarray
     extrapolates: np.ndarray

@@ -324,10 +324,8 @@ def build_flow(
     lattice = hamiltonian if isinstance(hamiltonian, Lattice) else hamiltonian.lattice
     even = not isinstance(hamiltonian, Lattice) and is_even(hamiltonian)
     if symmetry in ("odd", "mixture") and not even:
-        raise UsageError(
-            f"The Hamiltonian is not even under x -> -x, or there is none, so the symmetry cannot be "
-            f"'{symmetry}'."
-        )
+        what = "Without a Hamiltonian the law" if isinstance(hamiltonian, Lattice) else "The Hamiltonian"
+        raise UsageError(f"{what} is not even under x -> -x, so the symmetry cannot be '{symmetry}'.")
     known = layout_options(layout)
     for name in options:
         if name not in known:

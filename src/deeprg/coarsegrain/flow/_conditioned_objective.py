@@ -20,24 +20,19 @@ _VALUES = 1  # keeps the keys of the values apart from those of the latents
 
 
 def stratified(keys: Key[Array, " n"], low: float, high: float, dtype=jnp.float32) -> Float[Array, " n"]:
-    """Values v in [low, high] from one u in each of n equal parts of [0, 1], drawn with the part's key.
+    """One value in each of n equal parts of [low, high], uniform in its part, drawn with the part's key.
 
-    (v - low)/(high - low) = u/2 + (1 - cos πu)/4, half way between uniform values and those of the Chebyshev
-    polynomials: twice as dense at the ends of the interval, where uniform values leave a polynomial worst,
-    and 0.78 times in its middle.
-
-    >>> values = stratified(jax.random.split(jax.random.key(0), 4), 0.0, 1.0)
-    >>> jnp.digitize(values, jnp.array([0.0, 0.1982, 0.5, 0.8018, 1.0])).tolist()
-    [1, 2, 3, 4]
+    >>> values = stratified(jax.random.split(jax.random.key(0), 4), 0.0, 4.0)
+    >>> jnp.floor(values).tolist()
+    [0.0, 1.0, 2.0, 3.0]
     """
     n = keys.shape[0]
     place = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, _VALUES), (), dtype))(keys)
-    u = (jnp.arange(n, dtype=dtype) + place) / n
-    return low + (high - low) * (0.5 * u + 0.25 * (1 - jnp.cos(jnp.pi * u)))
+    return low + (high - low) * (jnp.arange(n, dtype=dtype) + place) / n
 
 
 def log_partition_baseline(family: HamiltonianFamily, *, points: int = 32) -> tuple[float, ...]:
-    """Chebyshev coefficients in τ(v) of the exact ln Z(v) over the interval; none where it is not known.
+    """Chebyshev coefficients of the exact ln Z(v) over the widened interval; none where it is not known.
 
     The polynomial goes through ln Z at `points` Chebyshev nodes; ln Z of a finite lattice is analytic in v.
 
@@ -45,8 +40,9 @@ def log_partition_baseline(family: HamiltonianFamily, *, points: int = 32) -> tu
     >>> from deeprg.lattice import Lattice
     >>> family = HamiltonianFamily(GaussianField(Lattice((1,)), 1.0), "mass_squared", 0.5, 1.5)
     >>> [round(value, 4) for value in log_partition_baseline(family)[:2]]
-    [0.9536, -0.2679]
+    [0.9619, -0.2997]
     """
+    family = family.widened()
     nodes = np.cos(np.pi * (np.arange(points) + 0.5) / points)
     values = 0.5 * (family.low + family.high) + 0.5 * (family.high - family.low) * nodes
     known = [reference(family.at(float(value))) for value in values]
@@ -59,12 +55,13 @@ def log_partition_baseline(family: HamiltonianFamily, *, points: int = 32) -> tu
 class ConditionedReverseKL(eqx.Module):
     """The mean over v of F(v) = E_{x ~ q_v}[ln q_v(x) + H(x; v)] >= -ln Z(v).
 
-    A batch of n keys is cut into `values` groups of n/values samples. Each group has its own v, new in every
-    step and spread over the interval by `stratified`. Estimators of the gradient as in `ReverseKL`. All
-    groups count alike, in nats: a constant per v, such as ln Z(v), changes no gradient.
+    A batch of n keys is cut into `values` groups of n/values samples. Each group has its own v, one in each
+    of as many equal parts (`stratified`) of the interval, new in every step; the interval is the widened one
+    (`HamiltonianFamily.widened`), since a polynomial is worst at its ends. Estimators of the gradient as in
+    `ReverseKL`. All v count alike, in nats: a constant per v, such as ln Z(v), changes no gradient.
 
-    `baseline` are Chebyshev coefficients in τ(v) of an estimate of ln Z(v), which is added to F(v), so that
-    the loss does not jump with the values drawn; with the exact ln Z(v) the loss is the mean gap.
+    `baseline` are Chebyshev coefficients over the widened interval of an estimate of ln Z(v), which is added
+    to F(v), so that the loss does not jump with the values drawn; with the exact ln Z(v) it is the mean gap.
 
     Metrics: `free_energy` (= loss), `std_log_weight` and `ess` within groups on average, `ess_min` over
     groups. Raises `UsageError` for another estimator, fewer than one value, and a batch that `values` does
@@ -110,7 +107,8 @@ class ConditionedReverseKL(eqx.Module):
         groups = keys.reshape(self.values, n // self.values)
         dtype = jax.eval_shape(lambda: flow.at(family.low).latent(key=jax.random.key(0)))
         kind = jnp.result_type(jax.tree.leaves(dtype)[0])
-        values = stratified(groups[:, 0], family.low, family.high, kind)
+        wide = family.widened()
+        values = stratified(groups[:, 0], wide.low, wide.high, kind)
 
         def group(value: Array, keys: Array) -> tuple[Array, Array, Array]:
             return free_energy_terms(flow.at(value), keys, lambda x: family.energy(x, value), self.estimator)
@@ -129,7 +127,7 @@ class ConditionedReverseKL(eqx.Module):
 
     def _level(self, value: Array) -> Float[Array, ""]:
         """The baseline at a value, by Clenshaw's recurrence."""
-        scaled = self.family.scaled(value)
+        scaled = self.family.widened().scaled(value)
         last = before = jnp.zeros_like(scaled)
         for coefficient in self.baseline[:0:-1]:
             last, before = coefficient + 2 * scaled * last - before, last
