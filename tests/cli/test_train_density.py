@@ -92,6 +92,7 @@ def test_training_lowers_the_divergence(run):
     assert "2400 to train on" in run[1].err
 
 
+@pytest.mark.slow
 def test_the_hamiltonian_judges_as_after_a_training_on_it(run, cli):
     path, answer = run
     results = answer.json
@@ -106,6 +107,7 @@ def test_the_hamiltonian_judges_as_after_a_training_on_it(run, cli):
     assert cli("diagnose", path).code == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_run_continues_to_the_same_bits(run, arguments, cli, tmp_path):
     path, _ = run
     stopped = cli("train", "flow", *arguments, "--time-limit=1e-4", "--out", tmp_path / "r")

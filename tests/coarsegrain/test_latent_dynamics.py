@@ -51,7 +51,7 @@ def averaged(flow):
     return SymmetrisedFlow(flow, sign_group())
 
 
-@pytest.mark.parametrize("side", [2, 4])
+@pytest.mark.parametrize("side", [pytest.param(2, marks=pytest.mark.slow), 4])
 @pytest.mark.parametrize("mixture", [False, True])
 def test_pulled_back_density_is_the_direct_one(side, mixture, perturbed, dense):
     """ln p̃(z) = ln π(T(z)) + log|det ∂x/∂z| with the determinant by autodiff, or ln p + ln π - ln q."""
@@ -73,7 +73,7 @@ def test_pulled_back_density_is_the_direct_one(side, mixture, perturbed, dense):
     )
 
 
-@pytest.mark.parametrize("mixture", [False, True])
+@pytest.mark.parametrize("mixture", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_force_is_the_derivative_one_by_one_and_batched(mixture, perturbed):
     target = dual(4)
     flow = flow_on(target, perturbed, odd=not mixture)
