@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from deeprg.hamiltonians import Ising
+from deeprg.exact import reference
+from deeprg.hamiltonians import Ising, build_hamiltonian
 from deeprg.lattice import Lattice
 from deeprg.montecarlo import gamma_method
 from deeprg.montecarlo.samplers import build_sampler
-from deeprg.probes import ChainCourse, chain_course
+from deeprg.probes import ChainCourse, chain_course, dynamics
 from deeprg.runs.errors import NumericalError, UsageError
 
 
@@ -46,6 +47,26 @@ def test_the_cost_of_an_independent_sample_is_that_of_two_autocorrelation_times(
     row = course(0.9)
     tau = row.estimate("m").tau_int
     assert row.seconds_per_independent_sample("m") == pytest.approx(2 * tau * 0.5 / 16)
+
+
+@pytest.mark.parametrize("numbers", [1, 1 << 24])
+def test_courses_in_blocks_have_the_exact_averages(numbers, monkeypatch):
+    """Block by block or at once: 4x4 spins of a dual's HMC against enumeration, with a wrong twin."""
+    monkeypatch.setattr(dynamics, "_NUMBERS", numbers)
+    target = build_hamiltonian("ising", Lattice((4, 4)), temperature=4.0)
+    sampler = build_sampler("hmc", [target], chains=64)
+    state, _ = sampler.thermalise(sampler.start(seed=0, order="hot"), 60, seed=0)
+    found = chain_course(sampler, state, 60, seed=0, stationary=0, dual=target)
+    assert found.updates == 60
+    assert found.gradients == 10
+    assert found.divergences == 0
+    energy = found.estimate("energy_per_site")
+    exact, wrong = (
+        reference(build_hamiltonian("ising", Lattice((4, 4)), temperature=t)).observables["energy_per_site"]
+        for t in (4.0, 3.5)
+    )
+    assert abs(energy.mean - exact) < 4 * energy.error
+    assert abs(energy.mean - wrong) > 6 * energy.error
 
 
 def test_too_short_a_course_is_refused():

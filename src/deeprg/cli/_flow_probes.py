@@ -53,14 +53,13 @@ class FlowSubject:
 def fields_of(data: Configurations, hamiltonian: AbstractHamiltonian, seed: int) -> np.ndarray:
     """Configurations as fields of the target [*lattice, n]; spins get the field of the continuous dual."""
     flat = data.groups[0].reshape(-1, *hamiltonian.lattice.shape)
-    spins = np.isin(flat, (-1, 1)).all()
+    discrete = np.isin(flat, (-1, 1)).all()
     if isinstance(hamiltonian, ContinuousDual):
-        if not spins:
+        if not discrete:
             raise UsageError(f"'{data.path}' does not hold spins ±1, of which the target is the dual.")
-        keys = jax.random.split(jax.random.key(seed), len(flat))
-        draw = jax.jit(jax.vmap(lambda s, k: hamiltonian.sample_given_spins(s, key=k)))
-        flat = np.asarray(draw(jnp.asarray(flat, jnp.float32), keys))
-    elif spins:
+        spins = jnp.asarray(flat, jnp.float32)
+        flat = np.asarray(hamiltonian.fields_given_spins(spins, key=jax.random.key(seed)))
+    elif discrete:
         raise UsageError(f"'{data.path}' holds spins, but the target is {hamiltonian.describe()}.")
     return np.moveaxis(flat, 0, -1)
 

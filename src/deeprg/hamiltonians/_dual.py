@@ -148,6 +148,14 @@ class ContinuousDual(AbstractHamiltonian):
         keys = jax.random.split(key, x.shape[0])
         return jax.vmap(lambda x, k: self.spins_given_field(x, key=k))(x, keys).astype(jnp.int8)
 
+    @eqx.filter_jit
+    def fields_given_spins(
+        self, s: Real[Array, "n *lattice"], *, key: PRNGKeyArray
+    ) -> Float[Array, "n *lattice"]:
+        """`sample_given_spins` of n configurations of spins."""
+        keys = jax.random.split(key, s.shape[0])
+        return jax.vmap(lambda s, k: self.sample_given_spins(s, key=k))(s, keys)
+
     def spin_moments(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
         """Spin observables given a field, averaged exactly over the spins (Rao-Blackwell).
 

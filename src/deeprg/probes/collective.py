@@ -57,8 +57,7 @@ def target_fields(hamiltonian: AbstractHamiltonian, n: int, *, seed: int = 0) ->
     drawn = sampler.run(state, -(-n // chains), thin, seed=seed, block=0).configurations[:, 0]
     flat = drawn.reshape(-1, *hamiltonian.lattice.shape)[:n]
     if dual is not None:
-        keys = jax.random.split(jax.random.key(seed), n)
-        flat = jax.vmap(lambda s, k: dual.sample_given_spins(s, key=k))(jnp.asarray(flat, float), keys)
+        flat = dual.fields_given_spins(jnp.asarray(flat, float), key=jax.random.key(seed))
     return np.moveaxis(np.asarray(flat), 0, -1)
 
 

@@ -20,6 +20,7 @@ __all__ = ["ChainCourse", "chain_course", "compare_dynamics"]
 
 _FEWEST = 20
 _FEWEST_PAIRS = 8
+_NUMBERS = 1 << 24  # of configurations in memory together
 _ANTICORRELATED = 0.4  # tau_int below which neighbouring steps are averaged
 
 
@@ -121,22 +122,35 @@ def chain_course(
             f"{updates} updates of which {left_out} are left out are too few for an autocorrelation time; "
             f"take {_FEWEST} or more and leave {_FEWEST // 2}."
         )
-    drawn = sampler.run(state, updates, 1, seed=seed, block=0)
-    configurations = drawn.configurations[:, 0]
-    model = sampler.hamiltonians[0]
-    if dual is not None:
-        model = dual.ising
-        configurations = _spins(dual, configurations, seed)
-    info = {name: float(values[0]) for name, values in drawn.info.items()}
+    model = sampler.hamiltonians[0] if dual is None else dual.ising
+    shape, size = model.lattice.shape, max(_NUMBERS // (sampler.chains * model.lattice.size), 1)
+    series: list[dict[str, np.ndarray]] = []
+    told: list[tuple[int, dict[str, float]]] = []
+    for block, first in enumerate(range(0, updates, size)):
+        drawn = sampler.run(state, min(size, updates - first), 1, seed=seed, block=block)
+        state, configurations = drawn.state, drawn.configurations[:, 0]
+        if dual is not None:
+            key = jax.random.fold_in(jax.random.key(seed), block)
+            spins = dual.spins_given_fields(jnp.asarray(configurations.reshape(-1, *shape)), key=key)
+            configurations = np.asarray(spins).reshape(configurations.shape)
+        series.append(measure(model, configurations))
+        info = {name: float(values[0]) for name, values in drawn.info.items()}
+        told.append((len(configurations), info))
+
+    def averaged(name: str) -> float | None:
+        if name not in told[0][1]:
+            return None
+        return sum(count * info[name] for count, info in told) / updates
+
     return ChainCourse(
         sampler.name,
-        measure(model, configurations),
+        {name: np.concatenate([part[name] for part in series]) for name in series[0]},
         left_out,
-        info["seconds"] / updates,
-        info.get("acceptance"),
-        info.get("gradients"),
-        info.get("step_size"),
-        int(info.get("divergences", 0)),
+        sum(info["seconds"] for _, info in told) / updates,
+        averaged("acceptance"),
+        averaged("gradients"),
+        averaged("step_size"),
+        int(sum(info.get("divergences", 0.0) for _, info in told)),
     )
 
 
@@ -176,15 +190,3 @@ def compare_dynamics(
         ordered = wolff.start(seed=seed, order="cold")
         courses["wolff"] = chain_course(wolff, ordered, cluster_updates, seed=seed)
     return courses
-
-
-def _spins(dual: ContinuousDual, fields: np.ndarray, seed: int) -> np.ndarray:
-    """Spins given fields [..., *lattice]."""
-    shape = dual.lattice.shape
-    flat = fields.reshape(-1, *shape)
-    piece = 1 << 14
-    drawn = []
-    for number, first in enumerate(range(0, len(flat), piece)):
-        key = jax.random.fold_in(jax.random.key(seed), number)
-        drawn.append(dual.spins_given_fields(jnp.asarray(flat[first : first + piece]), key=key))
-    return np.concatenate(drawn).reshape(fields.shape)

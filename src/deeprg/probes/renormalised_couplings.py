@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deeprg.lattice import Lattice
+from deeprg.montecarlo.jackknife import from_replicas
 from deeprg.runs.errors import UsageError
 
 __all__ = ["CouplingFit", "FieldOperator", "field_operators", "fit_couplings"]
@@ -144,7 +145,7 @@ def fit_couplings(
     blocks = np.arange(count) * _BLOCKS // count
     whole = _solve(table, values)
     parts = np.stack([_solve(table[blocks != b], values[blocks != b]) for b in range(_BLOCKS)])
-    error = np.sqrt((_BLOCKS - 1) * np.mean((parts - parts.mean(axis=0)) ** 2, axis=0))
+    error = np.asarray(from_replicas(whole, parts).error)
     left = values + table @ whole
     variance = float(values.var())
     return CouplingFit(

@@ -20,8 +20,8 @@ from deeprg.runs.errors import NumericalError, UsageError
 
 __all__ = ["ParameterCurve", "TemperatureCurves", "extrapolation_warning", "temperature_curves"]
 
-# What the parameter multiplies, and N times its variance (over T² for spins).
 _BAD_TAIL = 0.7
+# What the parameter multiplies, and N times its variance (over T² for spins).
 _CONJUGATE = {
     "temperature": ("energy_per_site", "specific_heat"),
     "quartic": ("field_fourth", "field_fourth_variance"),

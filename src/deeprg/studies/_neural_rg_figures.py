@@ -146,13 +146,13 @@ def _matrices(found: Findings) -> StudyFigure:
 def _chains(found: Findings) -> StudyFigure:
     exact, _ = found.mean_square
     chains = {name: course for name, course in found.courses.items() if name != "wolff"}
-    fig, axes = figure(13.0, 3.8, ncols=3)
-    plot_approach(axes[0], chains, exact=exact)
-    plot_approach(axes[1], chains, by="seconds", exact=exact)
-    plot_forgetting(axes[2], found.courses)
+    fig, axes = figure(11.0, 7.4, nrows=2, ncols=2)
+    for ax, by in zip(axes.flat, ("updates", "gradients", "seconds"), strict=False):
+        plot_approach(ax, chains, by=by, exact=exact)
+    plot_forgetting(axes.flat[3], found.courses)
     return StudyFigure(
         "chains",
-        "Left: ⟨m²⟩ of all chains from a cold latent, by trajectories and by time. Right: how |m| forgets.",
+        "⟨m²⟩ of all chains from a cold latent, by trajectories, by forces and by time; how |m| forgets.",
         fig,
         wide=True,
     )

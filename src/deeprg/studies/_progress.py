@@ -9,8 +9,14 @@ __all__ = ["told"]
 _PAUSE = 10.0
 
 
-def told(say: Callable[[str], None], what: str) -> dict[str, Any]:
-    """Options of `deeprg.coarsegrain.boltzmann.fit`: its events and, every ten seconds, its course.
+def told(
+    say: Callable[[str], None],
+    what: str,
+    *,
+    number: str = "reconstruction_error",
+    label: str = "reconstruction error",
+) -> dict[str, Any]:
+    """Options of a training loop: its events and, every ten seconds, its course with one `number` of it.
 
     >>> lines = []
     >>> told(lines.append, "layer 1")["on_event"]("compiled the step for batch 10 in 2.0 s")
@@ -28,8 +34,8 @@ def told(say: Callable[[str], None], what: str) -> dict[str, Any]:
         if time.monotonic() - last >= _PAUSE:
             last = time.monotonic()
             say(
-                f"  {what}: step {record['step']}, reconstruction error "
-                f"{record['reconstruction_error']:.4f}, {record['seconds_left']:.0f} s left"
+                f"  {what}: step {record['step']}, {label} {record[number]:.4f}, "
+                f"{record['seconds_left']:.0f} s left"
             )
 
     return {"on_event": on_event, "on_chunk": on_chunk}

@@ -163,6 +163,16 @@ class Preset:
     hamiltonian: Mapping[str, Any]
 
 
+_ON_DATA: Mapping[str, Any] = {
+    "learning_rate": 3e-3,
+    "batch": 128,
+    "warmup": 0.02,
+    "decay": "cosine",
+    "final_fraction": 0.01,
+    "clip_norm": 10.0,
+    "ema_decay": 0.995,
+}
+
 PRESETS: dict[str, Preset] = {
     "default": Preset(
         "default",
@@ -210,15 +220,7 @@ PRESETS: dict[str, Preset] = {
             "disentanglers": 1,
             "shared": False,
         },
-        train={
-            "learning_rate": 3e-3,
-            "batch": 128,
-            "warmup": 0.02,
-            "decay": "cosine",
-            "final_fraction": 0.01,
-            "clip_norm": 10.0,
-            "ema_decay": 0.995,
-        },
+        train=_ON_DATA,
         hamiltonian={},
     ),
     "images": Preset(
@@ -237,15 +239,7 @@ PRESETS: dict[str, Preset] = {
             "disentanglers": 0,
             "places": 8,
         },
-        train={
-            "learning_rate": 3e-3,
-            "batch": 128,
-            "warmup": 0.02,
-            "decay": "cosine",
-            "final_fraction": 0.01,
-            "clip_norm": 10.0,
-            "ema_decay": 0.995,
-        },
+        train=_ON_DATA,
         hamiltonian={},
     ),
     "original": Preset(

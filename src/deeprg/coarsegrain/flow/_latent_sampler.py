@@ -136,11 +136,12 @@ class LatentSampler(AbstractSampler):
         step_size = jnp.asarray(state["step_size"][0])
         moves, fields = jax.random.split(key)
         totals, accepted, kept = np.zeros(3), 0.0, []
+        # without redraws in between, the trajectories of a draw are one call
+        rounds, count = (thin, 1) if self.method.redraws else (1, thin)
         begun = time.perf_counter()
         for draw in range(draws):
             here = jax.random.fold_in(moves, draw)
-            count = thin if not self.method.redraws else 1
-            for update in range(thin if self.method.redraws else 1):
+            for update in range(rounds):
                 one = jax.random.fold_in(here, update)
                 if self.method.trajectory is not None:
                     states, some = trajectories(
