@@ -234,7 +234,7 @@ def test_report_diagnose_list_and_cite(cli, run):
     assert "held-out ln p" in cli("list", "runs", "--root", path.parent).out
     assert "gaussian" in cli("list", "units").out
     assert "kidger2021equinox" in cli("cite", path).out
-    assert "training of a flow is needed" in cli("sample", path, "-n", "100").err
+    assert "a flow on a Hamiltonian is needed" in cli("sample", path, "-n", "100").err
 
 
 @pytest.mark.parametrize(
