@@ -28,9 +28,10 @@ from deeprg.coarsegrain.flow import (
     mera,
     tebd,
     ttn,
+    whitening,
     with_places,
 )
-from deeprg.hamiltonians import ContinuousDual, Ising
+from deeprg.hamiltonians import ContinuousDual, Ising, RandomBondIsing
 from deeprg.lattice import Lattice
 
 KEY = jax.random.key(3)
@@ -80,8 +81,8 @@ def conditional(shape, scalar="affine", **options):
     return conditional_hierarchy(Lattice(shape), SCALAR_MAPS[scalar](2), **settings)
 
 
-def placed(shape):
-    return with_places(conditional(shape, odd=False), places=2, key=KEY)
+def placed(shape, odd=False):
+    return with_places(conditional(shape, odd=odd), places=2, key=KEY)
 
 
 def tree(network, shape, make=block, **options):
@@ -111,7 +112,7 @@ CASES = {
     "circulant, 3D": Case((2, 3, 4), lambda: circulant(2, 3, 4), True, (1, 1, 1)),
     "circulant, whitening": Case(
         (4, 4),
-        lambda: Circulant.whitening(ContinuousDual(Ising(Lattice((4, 4)), temperature=2.0), shift=0.5)),
+        lambda: whitening(ContinuousDual(Ising(Lattice((4, 4)), temperature=2.0), shift=0.5)),
         True,
         (1, 1),
     ),
@@ -119,12 +120,17 @@ CASES = {
     "array-circulant": Case(
         (2, 2), lambda: ArrayCirculant(Lattice((2, 2)), jnp.array([[2.0, -1.5], [0.8, 1.2]])), True, (1, 1)
     ),
+    "dense-symmetric": Case(
+        (3, 2),
+        lambda: whitening(ContinuousDual(RandomBondIsing.gaussian(Lattice((3, 2)), 1.0, seed=2), shift=0.5)),
+        True,
+    ),
     "realnvp": Case((4,), lambda: block(4), False),
     "realnvp, odd": Case((3,), lambda: block(3, odd=True), True),
     "block-layer": Case((8, 8), lambda: BlockLayer(block(4)), False, (2, 2)),
     "block-layer, offset": Case((4, 2), lambda: BlockLayer(block(4), offset=1), False, (2, 2)),
-    "block-layer, side 3": Case((6,), lambda: BlockLayer(odd_block(3), ndim=1, side=3, offset=2), True, (3,)),
-    "block-layer, 3D": Case((4, 4, 4), lambda: BlockLayer(odd_block(8), ndim=3), True, (2, 2, 2)),
+    "block-layer, side 3": Case((6,), lambda: BlockLayer(odd_block(3), sides=(3,), offset=2), True, (3,)),
+    "block-layer, 3D": Case((4, 4, 4), lambda: BlockLayer(odd_block(8), sides=(2, 2, 2)), True, (2, 2, 2)),
     "site-map affine": Case((8, 8), lambda: site_map("affine", 2, 2), True, (2, 2)),
     "site-map sum-of-tanh": Case((4, 4), lambda: site_map("sum-of-tanh", 2, 2), True, (2, 2)),
     "site-map spline": Case((4,), lambda: site_map("spline", 2), True, (2,)),
@@ -142,14 +148,16 @@ CASES = {
     "hierarchy conditional, shared, 2 colours": Case(
         (8,), lambda: conditional((8,), disentanglers=1, colours=2, shared=True), True
     ),
+    "hierarchy conditional, one axis longer": Case((4, 2), lambda: conditional((4, 2), colours=2), True),
     "hierarchy conditional, base alone": Case((1, 3), lambda: conditional((1, 3), "sum-of-tanh"), True),
     "hierarchy conditional, base of 3": Case((6,), lambda: conditional((6,)), True),
     "hierarchy conditional, spline": Case((2,), lambda: conditional((2,), "spline"), True),
     "hierarchy placed": Case((4, 4), lambda: placed((4, 4)), False),
+    "hierarchy placed, odd": Case((2, 2), lambda: placed((2, 2), odd=True), True),
     "hierarchy conditional, 3D": Case((2, 2, 2), lambda: conditional((2, 2, 2)), True),
     "hierarchy mera": Case((8, 8), lambda: tree(mera, (8, 8)), False),
     "hierarchy mera, 1D, odd": Case((4,), lambda: tree(mera, (4,), odd_block, repeats=2), True),
-    "hierarchy mera, 1 scale": Case((8, 4), lambda: tree(mera, (8, 4), depth=1), False, (2, 2)),
+    "hierarchy mera, 1 scale": Case((8, 4), lambda: tree(mera, (8, 4), depth=1), False, (2, 1)),
     "hierarchy mera, 2 scales, shared": Case(
         (8,), lambda: tree(mera, (8,), depth=2, shared=True), False, (4,)
     ),

@@ -62,7 +62,7 @@ def push(flow, z):
     return base_flow(flow).bijector.forward(z)[0]
 
 
-@pytest.mark.parametrize("shape", [(16,), (8, 8), (12, 4), (4, 8, 8), (5,), (24,)])
+@pytest.mark.parametrize("shape", [(16,), (8, 8), (12, 12), (4, 4, 4), (5,), (24,)])
 def test_the_scale_of_a_site_counts_its_factors_of_two(shape):
     depth = len(level_shapes(Lattice(shape))) - 1
     scales = latent_scales(Lattice(shape))
@@ -72,6 +72,14 @@ def test_the_scale_of_a_site_counts_its_factors_of_two(shape):
         while factors < depth and all(c % 2 ** (factors + 1) == 0 for c in site):
             factors += 1
         assert scales[site] == depth - factors
+
+
+def test_unequal_extents_become_equal_first():
+    """First the long axis, then both; the two components of a vector field stay together to the end."""
+    assert latent_scales(Lattice((2, 4))).tolist() == [[0, 2, 1, 2], [1, 2, 1, 2]]
+    finest = latent_scales(Lattice((4, 4, 2))) == 2
+    assert finest[..., 0].tolist() == finest[..., 1].tolist()
+    assert finest.sum() == 24
 
 
 def test_every_level_adds_its_own_latents():

@@ -138,7 +138,7 @@ def symmetrised(request, perturbed):
     """A flow without the symmetry, its average, and ln q at samples, images and by the definition."""
     lattice, group = GROUPS[request.param]
     make = lambda size, key: RealNVP(size, couplings=2, hidden=1, width=3, dtype=jnp.float64, key=key)
-    bijector = perturbed(BlockLayer(make(2**lattice.ndim, KEY), ndim=lattice.ndim, offset=1))
+    bijector = perturbed(BlockLayer(make(2**lattice.ndim, KEY), sides=(2,) * lattice.ndim, offset=1))
     base = Flow(lattice, Chain(bijector), dtype=jnp.float64)
     flow = SymmetrisedFlow(base, group)
 

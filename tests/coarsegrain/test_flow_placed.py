@@ -10,11 +10,9 @@ from deeprg.coarsegrain.flow import (
     Affine,
     ContextNet,
     PlacedNet,
-    build_flow,
     conditional_hierarchy,
     with_places,
 )
-from deeprg.hamiltonians import Phi4
 from deeprg.lattice import Lattice
 from deeprg.runs.errors import UsageError
 
@@ -54,8 +52,6 @@ def test_translations_are_broken():
 
 
 def test_bad_input():
-    with pytest.raises(UsageError, match=r"flow\.symmetry=none"):
-        PlacedNet.of(net(odd=True), 4, places=2, key=KEY)
     with pytest.raises(UsageError, match="at least one number of its own, not 0"):
         PlacedNet.of(net(), 4, places=0, key=KEY)
     with pytest.raises(UsageError, match="places for 4 sites, not for 5"):
@@ -66,5 +62,3 @@ def test_bad_input():
             places=1,
             key=KEY,
         )
-    with pytest.raises(UsageError, match=r"flow\.symmetry=none"):
-        build_flow(Phi4(Lattice((4, 4)), -1.0, 1.0), layout="placed", key=KEY)

@@ -84,7 +84,7 @@ def test_unknown_names_come_with_the_nearest(options, wrong, hint):
 
 
 def test_far_off_names_list_what_is_known():
-    with pytest.raises(UsageError, match="Known: conditional, mera, placed, tebd, ttn") as caught:
+    with pytest.raises(UsageError, match="Known: conditional, mera, tebd, ttn") as caught:
         layout_options("zzz")
     assert "Did you mean" not in str(caught.value)
 
@@ -104,7 +104,7 @@ def test_fields_of_another_shape(bad):
         with pytest.raises(UsageError, match="built for 8x8"):
             method(jnp.zeros(bad))
     with pytest.raises(UsageError, match="unit cells"):
-        BlockLayer(make(9, KEY), side=3).forward(jnp.zeros((6, 4)))
+        BlockLayer(make(9, KEY), sides=(3, 3)).forward(jnp.zeros((6, 4)))
 
 
 def net(context):

@@ -22,6 +22,7 @@ from deeprg.coarsegrain.flow import (
     build_flow,
     conditional_hierarchy,
     sign_group,
+    whitening,
 )
 from deeprg.exact import reference
 from deeprg.hamiltonians import Phi4, build_hamiltonian
@@ -43,7 +44,7 @@ def flow_on(target, perturbed, *, size=0.15, dtype=jnp.float64, odd=True):
         target.lattice, SumOfTanh(1), width=3, depth=1, colours=1, odd=odd, dtype=dtype, key=KEY
     )
     wide = Circulant(target.lattice, spectrum=np.full(target.lattice.shape, 1.7))  # the tails of the target
-    whole = Chain(perturbed(bijector, size=size), wide, Circulant.whitening(target, 0.5))
+    whole = Chain(perturbed(bijector, size=size), wide, whitening(target, 0.5))
     return Flow(target.lattice, whole, dtype=dtype)
 
 
@@ -191,11 +192,46 @@ def test_starts_are_prior_zero_or_both(perturbed):
     assert [bool(np.any(chain)) for chain in mixed] == [False, True, False, True]
 
 
+def test_an_ensemble_is_of_the_target(perturbed):
+    target = dual(4)
+    flow = flow_on(target, perturbed, dtype=jnp.float32)
+    with pytest.raises(UsageError, match="but the flow's target is Ising spins on 4x4"):
+        LatentSimulation.of(flow, target, model="ising", options={"field": 0.2}, samples=64)
+
+
+@pytest.mark.slow
+def test_chains_of_angles_and_of_random_bonds(perturbed, tmp_path):
+    """Latent chains of planar spins and of a spin glass against the ring and the enumeration, 4 errors."""
+    cases = {
+        "xy": (build_hamiltonian("xy", Lattice((4,)), temperature=1.0), {}, 1.3),
+        "random-bond": (
+            build_hamiltonian("random-bond", Lattice((2, 4)), temperature=1.0),
+            {"kind": "pm", "antiferro": 0.5, "disorder_seed": 0},
+            0.5,
+        ),
+    }
+    for name, (target, options, wrong) in cases.items():
+        flow = build_flow(target, width=3, depth=1, terms=1, disentanglers=0, key=KEY)
+        plan = LatentSimulation.of(
+            flow, target, model=name, options=options, samples=16_000, chains=200, thermalise=100
+        ).plan()
+        ensemble = simulate(plan, tmp_path / f"{name}.zarr")
+        assert ensemble.configurations(0).shape[2:] == target.spins.lattice.shape
+        energies = measure(ensemble.hamiltonian(0), ensemble.configurations(0))["energy_per_site"]
+        estimate = gamma_method(np.asarray(energies))
+        exact = reference(target).observables["energy_per_site"]
+        assert abs(estimate.mean - exact) < 4 * estimate.error
+        other = build_hamiltonian(name, target.spins.lattice, temperature=1 + 0.2 * wrong, **options)
+        assert abs(estimate.mean - reference(other).observables["energy_per_site"]) > 4 * estimate.error
+
+
 def test_an_ensemble_of_latent_chains_continues_bit_by_bit(tmp_path, perturbed):
     target = dual(4)
     flow = flow_on(target, perturbed, dtype=jnp.float32)
     flow = eqx.tree_at(lambda f: f.bijector, flow, jax.tree.map(_single, flow.bijector))
-    plan = LatentSimulation.of(flow, target, samples=128, chains=8, thermalise=5, algorithm="mixed").plan()
+    plan = LatentSimulation.of(
+        flow, target, model="ising", samples=128, chains=8, thermalise=5, algorithm="mixed"
+    ).plan()
     plan = dataclasses.replace(plan, block=4)
     whole = simulate(plan, tmp_path / "whole.zarr")
     asked = iter([False, True])
@@ -215,7 +251,10 @@ def _single(leaf):
 def test_fields_keep_their_own_ensembles(tmp_path):
     target = Phi4(Lattice((4, 4)), mass_squared=-1.0, quartic=1.0)
     flow = build_flow(target, width=3, depth=1, terms=1, colours=1, disentanglers=0, key=KEY)
-    plan = LatentSimulation.of(flow, target, samples=64, chains=8, thermalise=5).plan()
+    options = {"mass_squared": -1.0, "quartic": 1.0}
+    plan = LatentSimulation.of(
+        flow, target, model="phi4", options=options, samples=64, chains=8, thermalise=5
+    ).plan()
     assert plan.algorithm == "latent-hmc"
     ensemble = simulate(plan, tmp_path / "E.zarr")
     assert ensemble.configurations(0).dtype == np.float32

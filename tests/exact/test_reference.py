@@ -102,7 +102,7 @@ def test_gaussian_field():
         Phi4(Lattice((4, 4)), -4.0, 5.0),
         Ising(Lattice((9, 9)), 2.0, field=0.1),
         Ising(Lattice((9, 9)), 2.0, coupling=-1.0),
-        Ising.triangular(Lattice((6, 6)), 2.0),
+        Ising.triangular(Lattice((9, 9)), 2.0),
         Ising(Lattice((4, 4, 4)), 4.5),
     ],
     ids=["phi4", "field", "frustrated", "triangular", "3D"],

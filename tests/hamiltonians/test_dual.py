@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deeprg.exact import enumerate_states
-from deeprg.hamiltonians import CRITICAL_TEMPERATURE, ContinuousDual, Ising
+from deeprg.hamiltonians import CRITICAL_TEMPERATURE, ContinuousDual, Ising, RandomBondIsing
 from deeprg.lattice import Lattice
 from deeprg.runs.errors import UsageError
 
@@ -35,6 +35,7 @@ MODELS = {
     "2x3x4": ising((2, 3, 4), 3.0),
     "antiferromagnet": Ising(Lattice((4, 4)), 2.5, coupling=-1.0),
     "general couplings by FFT": general(),
+    "random bonds": RandomBondIsing.gaussian(Lattice((4, 3)), 1.2, seed=3, field=0.2),
 }
 
 
@@ -45,6 +46,10 @@ def spins_model(request):
 
 def dense_coupling(model):
     """J as a matrix, entry by entry from the list of bonds."""
+    if isinstance(model, RandomBondIsing):
+        matrix, bonds = np.zeros((model.lattice.size,) * 2), model.bonds()
+        np.add.at(matrix, (np.arange(model.lattice.size)[:, None], bonds.neighbours), bonds.couplings)
+        return matrix
     sites = model.lattice.coordinates()
     kernel = dict(model.kernel)
     return np.array([[kernel.get(tuple((a - b) % model.lattice.shape), 0.0) for b in sites] for a in sites])

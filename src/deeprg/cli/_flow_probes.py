@@ -14,7 +14,7 @@ from deeprg.cli._boltzmann_data import Configurations
 from deeprg.cli._probes import Finding
 from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain.flow import AbstractFlow, base_flow, pull
-from deeprg.hamiltonians import AbstractHamiltonian, ContinuousDual
+from deeprg.hamiltonians import AbstractDual, AbstractHamiltonian, ContinuousDual
 from deeprg.probes.collective import cut_information, information_maps, renormalised_levels, target_fields
 from deeprg.probes.kernels import gradient_kernels, latent_correlations, latent_reach
 from deeprg.report.latents import plot_correlation_matrix, plot_information_map, plot_kernels
@@ -52,13 +52,15 @@ class FlowSubject:
 
 def fields_of(data: Configurations, hamiltonian: AbstractHamiltonian, seed: int) -> np.ndarray:
     """Configurations as fields of the target [*lattice, n]; spins get the field of the continuous dual."""
-    flat = data.groups[0].reshape(-1, *hamiltonian.lattice.shape)
+    dual = hamiltonian if isinstance(hamiltonian, AbstractDual) else None
+    model = hamiltonian if dual is None else dual.spins
+    flat = data.groups[0].reshape(-1, *model.lattice.shape)
     discrete = np.isin(flat, (-1, 1)).all()
-    if isinstance(hamiltonian, ContinuousDual):
-        if not discrete:
-            raise UsageError(f"'{data.path}' does not hold spins ±1, of which the target is the dual.")
+    if isinstance(hamiltonian, ContinuousDual) and not discrete:
+        raise UsageError(f"'{data.path}' does not hold spins ±1, of which the target is the dual.")
+    if dual is not None:
         spins = jnp.asarray(flat, jnp.float32)
-        flat = np.asarray(hamiltonian.fields_given_spins(spins, key=jax.random.key(seed)))
+        flat = np.asarray(dual.fields_given_spins(spins, key=jax.random.key(seed)))
     elif discrete:
         raise UsageError(f"'{data.path}' holds spins, but the target is {hamiltonian.describe()}.")
     return np.moveaxis(flat, 0, -1)

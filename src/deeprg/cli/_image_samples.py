@@ -20,7 +20,7 @@ from deeprg.cli._progress import progress
 from deeprg.cli._settings import gather
 from deeprg.cli._setup import trained
 from deeprg.cli._table import text_table, with_error
-from deeprg.coarsegrain.flow import AbstractFlow, Chain, Standardise, level_shapes
+from deeprg.coarsegrain.flow import AbstractFlow, Chain, Standardise, level_shapes, sites_at
 from deeprg.report.image_samples import nearest_rows, plot_image_samples
 from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.errors import UsageError
@@ -133,8 +133,7 @@ def _scales(flow: AbstractFlow, setup: ImageSetup, key: Array, count: int) -> li
     pictures = []
     for shape in level_shapes(lattice)[:-1] if setup.config.flow.layout != "tebd" else []:
         field = next(one for one in levels if one.shape[:2] == shape)
-        stride = lattice.shape[0] // shape[0]
-        kept = [np.reshape(x, lattice.shape)[::stride, ::stride] for x in (config.centre, config.scale)]
+        kept = [sites_at(np.reshape(x, lattice.shape), shape) for x in (config.centre, config.scale)]
         maps = [Standardise(shape, centre=kept[0], scale=kept[1]), *fixed_maps(config, lattice)[1:]]
         picture = np.asarray(Chain(*maps).forward(jnp.asarray(field))[0])
         pictures.append(np.moveaxis(_integers(picture, config.levels), -1, 0))

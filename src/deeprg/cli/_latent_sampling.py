@@ -9,6 +9,7 @@ from deeprg.cli._sampling_progress import sampling_progress
 from deeprg.cli._setup import open_run, trained
 from deeprg.cli._simulating import run_measure
 from deeprg.coarsegrain.flow import LatentSimulation
+from deeprg.hamiltonians import MODELS
 from deeprg.montecarlo.ensembles import Ensemble
 from deeprg.montecarlo.running import simulate
 from deeprg.runs.errors import UsageError
@@ -19,6 +20,12 @@ from deeprg.train.stop import StopRequest
 __all__ = ["degenerate", "run_latent_sampling"]
 
 _DEGENERATE = 0.01
+
+
+def model_of(setup: Any) -> tuple[str, dict[str, Any]]:
+    """The name and options in `MODELS` of the spins or the field that a run's Hamiltonian stands for."""
+    values = setup.values["hamiltonian"]
+    return values["name"], {key: values[key] for key in MODELS[values["name"]].options}
 
 
 def degenerate(ess: float) -> str | None:
@@ -51,9 +58,12 @@ def run_latent_sampling(
         warn(text)
     flow = trained(run, setup, checkpoint=checkpoint)
     weights = read_header(run.checkpoints / f"{checkpoint}.eqx")["crc32"]
+    name, options = model_of(setup)
     simulation = LatentSimulation.of(
         flow,
         setup.hamiltonian,
+        model=name,
+        options=options,
         algorithm=method,
         samples=n,
         seed=seed,

@@ -10,6 +10,7 @@ from ._magnetization import MagnetizationDistribution, magnetization_distributio
 from ._onsager import OnsagerExact, onsager
 from ._reference import Reference, reference
 from ._rings import Phi4RingExact, XYRingExact, phi4_ring, xy_ring
+from ._strip import StripExact, is_strip, strip
 
 __all__ = [
     "CRITICAL_TEMPERATURE",
@@ -21,12 +22,14 @@ __all__ = [
     "OnsagerExact",
     "Phi4RingExact",
     "Reference",
+    "StripExact",
     "XYRingExact",
     "critical_temperature",
     "dimer_coverings",
     "enumerate_distribution",
     "enumerate_states",
     "free_field",
+    "is_strip",
     "ising_chain",
     "kaufman",
     "log_dimer_count",
@@ -34,5 +37,6 @@ __all__ = [
     "onsager",
     "phi4_ring",
     "reference",
+    "strip",
     "xy_ring",
 ]

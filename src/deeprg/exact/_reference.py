@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ..hamiltonians import XY, AbstractHamiltonian, ContinuousDual, Dimers, GaussianField, Ising, Phi4
+from ..hamiltonians import (
+    XY,
+    AbstractHamiltonian,
+    ContinuousDual,
+    Dimers,
+    GaussianField,
+    Ising,
+    Phi4,
+    RandomBondIsing,
+    XYDual,
+)
 from ._derived import derived
 from ._dimer_count import log_dimer_count
 from ._discrete import enumerate_distribution, log_state_count
@@ -15,6 +25,7 @@ from ._free_field import free_field
 from ._kaufman import ising_chain, kaufman
 from ._magnetization import has_magnetization_distribution, magnetization_distribution
 from ._rings import phi4_ring, xy_ring
+from ._strip import is_strip, strip
 
 __all__ = ["Reference", "reference"]
 
@@ -49,6 +60,8 @@ def reference(hamiltonian: AbstractHamiltonian) -> Reference | None:
     - The continuous dual: the spins' values, ln Z with its exact constant.
     - Gaussian field: closed form; planar spins and phi^4: the ring.
     - Potts, random bonds, dimers: enumeration up to 2^17 states; free dimers' ln Z at every size.
+    - Random bonds, triangular and frustrated Ising models up to 8 sites across: ln Z and the energy by the
+      transfer matrix. Of the dual of planar spins what is known of the spins.
 
     >>> from deeprg.hamiltonians import build_hamiltonian
     >>> from deeprg.lattice import Lattice
@@ -59,8 +72,10 @@ def reference(hamiltonian: AbstractHamiltonian) -> Reference | None:
         case GaussianField():
             parts = {**_values(free_field(hamiltonian)), "source": "closed form of the free field"}
             return _package(hamiltonian, parts, binder=0.0)
-        case ContinuousDual():
-            return _ising_reference(hamiltonian, hamiltonian.ising, hamiltonian.log_partition_constant)
+        case ContinuousDual(ising=Ising() as ising):
+            return _ising_reference(hamiltonian, ising, hamiltonian.log_partition_constant)
+        case ContinuousDual() | XYDual():
+            return _dual_reference(hamiltonian)
         case Ising():
             return _ising_reference(hamiltonian, hamiltonian, 0.0)
         case XY() if hamiltonian.lattice.ndim == 1:
@@ -73,6 +88,8 @@ def reference(hamiltonian: AbstractHamiltonian) -> Reference | None:
             law = enumerate_distribution(hamiltonian)
             source = "enumeration of all states"
             return Reference(law.log_partition, -law.log_partition, source, law.means, derived=law.derived)
+        case RandomBondIsing() if is_strip(hamiltonian, _LAW_WIDTH):
+            return _package(hamiltonian, {**_values(strip(hamiltonian)), "source": "transfer matrix"})
         case Dimers() if hamiltonian.interaction == 0:
             count = log_dimer_count(hamiltonian.lattice)
             return Reference(count, -count, "Kasteleyn 1961", {"energy_per_site": 0.0})
@@ -108,7 +125,22 @@ def _ising_reference(target: AbstractHamiltonian, ising: Ising, constant: float)
         else:
             chain = ising_chain(ising.lattice.size, ising.temperature, coupling)
             parts |= _values(chain) | {"source": "1D transfer matrix" + moments}
+    if not parts and is_strip(ising, _LAW_WIDTH):
+        parts = _values(strip(ising)) | {"source": "transfer matrix"}
     return _package(target, parts, constant=constant) if parts else None
+
+
+def _dual_reference(dual: ContinuousDual | XYDual) -> Reference | None:
+    """The spins' values that the dual has as well, and its own ln Z; its correlator has another lattice."""
+    spins = reference(dual.spins)
+    if spins is None:
+        return None
+    log_partition = spins.log_partition + dual.log_partition_constant
+    known = {"energy_per_site", "magnetization_squared", "abs_magnetization", "structure_factor_min"}
+    if isinstance(dual, XYDual):
+        known.remove("abs_magnetization")
+    means = {name: value for name, value in spins.observables.items() if name in known}
+    return Reference(log_partition, -log_partition, spins.source, means, spins.correlation, spins.derived)
 
 
 def _package(

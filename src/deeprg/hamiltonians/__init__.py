@@ -1,5 +1,6 @@
 """Dimensionless energies of lattice configurations: spins, planar spins, real fields, dimers."""
 
+from ._abstract_dual import AbstractDual
 from ._base import AbstractHamiltonian, is_even
 from ._bonds import Bonds, frustrated, gauge
 from ._critical import CriticalPoint, critical_point, nishimori_temperature
@@ -12,14 +13,21 @@ from ._models import MODELS, ModelEntry, build_model, critical_temperature_of
 from ._phi4 import CanonicalPhi4, HoppingPhi4, Phi4
 from ._potts import Potts
 from ._random_bond import RandomBondIsing
-from ._registry import HAMILTONIANS, HamiltonianEntry, HamiltonianOption, build_hamiltonian
+from ._registry import (
+    HAMILTONIANS,
+    HamiltonianEntry,
+    HamiltonianOption,
+    build_hamiltonian,
+)
 from ._xy import XY
+from ._xy_dual import XYDual
 
 __all__ = [
     "CRITICAL_TEMPERATURE",
     "HAMILTONIANS",
     "MODELS",
     "XY",
+    "AbstractDual",
     "AbstractHamiltonian",
     "Bonds",
     "CanonicalPhi4",
@@ -36,6 +44,7 @@ __all__ = [
     "Phi4",
     "Potts",
     "RandomBondIsing",
+    "XYDual",
     "build_hamiltonian",
     "build_model",
     "critical_point",

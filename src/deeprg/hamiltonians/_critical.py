@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 from ..runs.errors import UsageError
+from ._abstract_dual import AbstractDual
 from ._base import AbstractHamiltonian, finite
 from ._dimers import Dimers
-from ._dual import ContinuousDual
 from ._ising import Ising, critical_temperature
 from ._phi4 import Phi4
 from ._potts import Potts
@@ -63,8 +63,8 @@ def critical_point(hamiltonian: AbstractHamiltonian) -> CriticalPoint | None:
     3.640957
     """
     match hamiltonian:
-        case ContinuousDual():
-            return critical_point(hamiltonian.ising)
+        case AbstractDual():
+            return critical_point(hamiltonian.spins)
         case Ising():
             return _ising(hamiltonian)
         case Potts():

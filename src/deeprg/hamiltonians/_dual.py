@@ -7,19 +7,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int8, PRNGKeyArray, Real
+from jaxtyping import Array, Float, Int8, PRNGKeyArray
 
 from ..lattice import Lattice
-from ..runs.errors import UsageError
 from . import _circulant
-from ._base import AbstractHamiltonian, check_field, positive
+from ._abstract_dual import AbstractDual, checked_variable
+from ._base import positive
+from ._coupling_matrix import CouplingMatrix, DenseMatrix
 from ._ising import Ising
-from ._moments import as_float, structure_factor_min
+from ._moments import structure_factor_min
+from ._random_bond import RandomBondIsing
 
 __all__ = ["ContinuousDual"]
 
 
-class ContinuousDual(AbstractHamiltonian):
+class ContinuousDual(AbstractDual):
     """The continuous dual of an Ising model, pi(x) = exp(-x^T K^-1 x / 2) prod_i cosh(x_i + h).
 
     K = J + c 1 with c = shift - lambda_min(J), so that the smallest eigenvalue of K is `shift`. With s drawn
@@ -40,16 +42,20 @@ class ContinuousDual(AbstractHamiltonian):
     (2.1, -4.989274)
     """
 
-    ising: Ising
+    ising: Ising | RandomBondIsing
     shift: float = eqx.field(static=True)
     variable: Literal["x", "y"] = eqx.field(static=True)
+    dense: DenseMatrix | None = eqx.field(static=True)
 
-    def __init__(self, ising: Ising, shift: float | int = 0.1, variable: str = "x"):
-        self.ising = ising
-        self.shift = positive("shift", shift)
-        if variable not in ("x", "y"):
-            raise UsageError(f"The variable of the dual is 'x' or 'y' (y = K^-1 x), not '{variable}'.")
-        self.variable = variable
+    def __init__(self, ising: Ising | RandomBondIsing, shift: float | int = 0.1, variable: str = "x"):
+        self.ising, self.shift = ising, positive("shift", shift)
+        self.variable = checked_variable(variable)
+        self.dense = ising.coupling_matrix if isinstance(ising, RandomBondIsing) else None
+
+    @property
+    def spins(self) -> Ising | RandomBondIsing:
+        """The spins that the field carries, `ising`."""
+        return self.ising
 
     @property
     def lattice(self) -> Lattice:
@@ -57,24 +63,9 @@ class ContinuousDual(AbstractHamiltonian):
         return self.ising.lattice
 
     @property
-    def spectrum(self) -> np.ndarray:
-        """The eigenvalues of K, [*shape], in the order of `numpy.fft.fftn`; the smallest is `shift`."""
-        bare = self.ising.coupling_spectrum
-        return (bare - bare.min()) + self.shift
-
-    @property
-    def offset(self) -> float:
-        """The diagonal c that is added to the couplings, shift - lambda_min(J)."""
-        return self.shift - float(self.ising.coupling_spectrum.min())
-
-    @property
-    def log_det_coupling(self) -> float:
-        """ln det K.
-
-        >>> round(ContinuousDual(Ising(Lattice((2,)), temperature=2.0), shift=1.0).log_det_coupling, 6)
-        1.098612
-        """
-        return float(np.log(self.spectrum).sum())
+    def couplings(self) -> CouplingMatrix:
+        """J, diagonalised."""
+        return self.ising.coupling_matrix if self.dense is None else self.dense
 
     @property
     def log_partition_constant(self) -> float:
@@ -91,46 +82,10 @@ class ContinuousDual(AbstractHamiltonian):
         constant = 0.5 * (size * math.log(2 * math.pi) + log_det + size * self.offset) - size * math.log(2)
         return constant if self.variable == "x" else constant - log_det
 
-    def to_local(self, x: Float[Array, "*lattice"]) -> Float[Array, "*lattice"]:
-        """y = K^-1 x, by Fourier transform."""
-        check_field(self.lattice, x)
-        return _circulant.apply(x, 1 / self.spectrum)
-
-    def from_local(self, y: Float[Array, "*lattice"]) -> Float[Array, "*lattice"]:
-        """x = K y, the inverse of `to_local`; ln |det dx/dy| is `log_det_coupling`.
-
-        >>> import jax.numpy as jnp
-        >>> dual = ContinuousDual(Ising(Lattice((4,)), temperature=1.0), shift=1.0)
-        >>> dual.from_local(jnp.array([1.0, 0.0, 0.0, 0.0])).round(6).tolist()
-        [3.0, 1.0, 0.0, 1.0]
-        """
-        check_field(self.lattice, y)
-        return self.ising.apply_coupling(y) + self.offset * y
-
     def energy(self, x: Float[Array, "*lattice"]) -> Float[Array, ""]:
         """The dimensionless energy of a field in the model's own variable."""
-        check_field(self.lattice, x)
-        if self.variable == "x":
-            return 0.5 * _circulant.quadratic_form(x, 1 / self.spectrum) - self._log_cosh_sum(x)
-        field = self.from_local(x)
-        return 0.5 * jnp.sum(x * field) - self._log_cosh_sum(field)
-
-    def sample_given_spins(
-        self, s: Real[Array, "*lattice"], *, key: PRNGKeyArray
-    ) -> Float[Array, "*lattice"]:
-        """A field given spins: x | s ~ Normal(K s, K), or y | s ~ Normal(s, K^-1); exact, by FFT.
-
-        >>> import jax, jax.numpy as jnp
-        >>> dual = ContinuousDual(Ising(Lattice((4, 4)), temperature=2.0))
-        >>> dual.sample_given_spins(jnp.ones((4, 4)), key=jax.random.key(0)).shape
-        (4, 4)
-        """
-        check_field(self.lattice, s)
-        spins = as_float(s)
-        noise = jax.random.normal(key, spins.shape, spins.dtype)
-        if self.variable == "x":
-            return self.from_local(spins) + _circulant.apply(noise, np.sqrt(self.spectrum))
-        return spins + _circulant.apply(noise, 1 / np.sqrt(self.spectrum))
+        quadratic, field = self._quadratic(x)
+        return quadratic - jnp.sum(_log_cosh(field + self.ising.field))
 
     def spins_given_field(
         self, x: Float[Array, "*lattice"], *, key: PRNGKeyArray
@@ -147,14 +102,6 @@ class ContinuousDual(AbstractHamiltonian):
         """`spins_given_field` of n fields, as the small integers that ensembles keep."""
         keys = jax.random.split(key, x.shape[0])
         return jax.vmap(lambda x, k: self.spins_given_field(x, key=k))(x, keys).astype(jnp.int8)
-
-    @eqx.filter_jit
-    def fields_given_spins(
-        self, s: Real[Array, "n *lattice"], *, key: PRNGKeyArray
-    ) -> Float[Array, "n *lattice"]:
-        """`sample_given_spins` of n configurations of spins."""
-        keys = jax.random.split(key, s.shape[0])
-        return jax.vmap(lambda s, k: self.sample_given_spins(s, key=k))(s, keys)
 
     def spin_moments(self, x: Float[Array, "*lattice"]) -> dict[str, Float[Array, "..."]]:
         """Spin observables given a field, averaged exactly over the spins (Rao-Blackwell).
@@ -183,7 +130,7 @@ class ContinuousDual(AbstractHamiltonian):
             "magnetization": jnp.mean(means),
             "abs_magnetization": _mean_absolute_sum(means.reshape(-1)) / self.lattice.size,
             "magnetization_squared": jnp.mean(correlation),
-            "energy_per_site": self.ising.bond_energy(correlation),
+            "energy_per_site": self._bond_energy(means),
             "correlation": correlation,
         }
 
@@ -215,12 +162,11 @@ class ContinuousDual(AbstractHamiltonian):
         )
 
     def _local_field(self, x: Float[Array, "*lattice"]) -> Float[Array, "*lattice"]:
-        check_field(self.lattice, x)
-        field = x if self.variable == "x" else self.from_local(x)
-        return field + self.ising.field
+        return self._field(x) + self.ising.field
 
-    def _log_cosh_sum(self, field: Float[Array, "*lattice"]) -> Float[Array, ""]:
-        return jnp.sum(_log_cosh(field + self.ising.field))
+    def _bond_energy(self, means: Float[Array, "*lattice"]) -> Float[Array, ""]:
+        """The mean energy per site of independent spins, in units of the coupling."""
+        return self.ising.energy_given_means(means) / self.lattice.size
 
 
 @jax.custom_jvp

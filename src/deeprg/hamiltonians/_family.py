@@ -59,6 +59,8 @@ class HamiltonianFamily(eqx.Module):
                 f"The parameter '{parameter}' of {type(model).__name__} cannot be an interval."
                 f"{nearest(parameter, known)} {choice}"
             )
+        if isinstance(model, ContinuousDual) and not isinstance(model.ising, Ising):
+            raise UsageError("Random bonds have no interval of temperatures; give one temperature.")
         self.low, self.high = finite(f"lower {parameter}", low), finite(f"upper {parameter}", high)
         if not self.low < self.high:
             raise UsageError(
@@ -87,9 +89,8 @@ class HamiltonianFamily(eqx.Module):
         """The member with this value, inside the interval or not; `UsageError` where the model forbids it."""
         model = self.model
         match model:
-            case ContinuousDual():
-                ising = _heated(model.ising, value)
-                return ContinuousDual(ising, shift=model.shift, variable=model.variable)
+            case ContinuousDual(ising=Ising() as ising):
+                return ContinuousDual(_heated(ising, value), shift=model.shift, variable=model.variable)
             case Phi4():
                 changed = {"mass_squared": model.mass_squared, "quartic": model.quartic}
                 return Phi4(model.lattice, **(changed | {self.parameter: value}))
@@ -133,7 +134,7 @@ class HamiltonianFamily(eqx.Module):
 
         Raises `UsageError` for a model that has no K.
         """
-        if not isinstance(self.model, ContinuousDual):
+        if not isinstance(self.model, ContinuousDual) or not isinstance(self.model.ising, Ising):
             raise UsageError(f"A {type(self.model).__name__} has no coupling matrix K.")
         ising = self.model.ising
         bare = ising.coupling_spectrum * ising.temperature
@@ -172,7 +173,7 @@ class HamiltonianFamily(eqx.Module):
           given the field) or field.
         """
         model, size = self.model, self.lattice.size
-        if isinstance(model, ContinuousDual):
+        if isinstance(model, ContinuousDual) and isinstance(model.ising, Ising):
             means = jnp.tanh(self.local_field(x, value) + model.ising.field)
             bare = tuple((step, bond * model.ising.temperature) for step, bond in model.ising.kernel)
             energy, variance = bond_energy_given_means(bare, means)

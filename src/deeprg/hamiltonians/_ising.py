@@ -15,7 +15,9 @@ from ..runs.errors import UsageError
 from . import _circulant
 from ._base import AbstractHamiltonian, check_field, finite, positive
 from ._bonds import Bonds, Steps, bonds_of_steps, nearest_steps
+from ._coupling_matrix import CirculantMatrix
 from ._moments import as_float, correlation, scalar_moments, with_correlation
+from ._spin_sums import bond_energy_given_means
 
 __all__ = ["CRITICAL_TEMPERATURE", "Ising", "critical_temperature"]
 
@@ -185,6 +187,11 @@ class Ising(AbstractHamiltonian):
         return bonds_of_steps(self.lattice, self.steps, self.field)
 
     @property
+    def coupling_matrix(self) -> CirculantMatrix:
+        """J, diagonal in Fourier space."""
+        return CirculantMatrix(self.coupling_spectrum)
+
+    @property
     def coupling_spectrum(self) -> np.ndarray:
         """The eigenvalues of J, [*shape], in the order of `numpy.fft.fftn`; read-only.
 
@@ -250,12 +257,9 @@ class Ising(AbstractHamiltonian):
                 half.append((site, 0.5 * value if site == opposite else value))
         return tuple(half)
 
-    def bond_energy(self, correlation: Float[Array, "*lattice"]) -> Float[Array, ""]:
-        """The bond energy per site -T/2 sum_r J(r) G(r) of a correlator G, in units of the coupling."""
-        total = sum(
-            (value * correlation[step] for step, value in self.kernel), jnp.zeros((), correlation.dtype)
-        )
-        return -0.5 * self.temperature * total
+    def energy_given_means(self, means: Float[Array, "*lattice"]) -> Float[Array, ""]:
+        """The mean bond energy of independent spins with these means, in units of the coupling."""
+        return self.temperature * bond_energy_given_means(self.kernel, means)[0]
 
     def describe(self) -> str:
         """The formula with its parameters and convention, in one line."""

@@ -1,20 +1,25 @@
 """The models that `deeprg simulate` can name, for Monte Carlo samplers. A new one is one entry here."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError, nearest
 from ._base import AbstractHamiltonian, positive
-from ._critical import critical_point
 from ._dimers import Dimers
 from ._gaussian import GaussianField
-from ._ising import Ising, critical_temperature
 from ._phi4 import Phi4
 from ._potts import Potts
-from ._random_bond import RandomBondIsing
-from ._registry import HamiltonianEntry, HamiltonianOption
+from ._registry import (
+    BOND_OPTIONS,
+    ISING_OPTIONS,
+    HamiltonianEntry,
+    HamiltonianOption,
+    build_ising,
+    build_random_bonds,
+    known_temperature,
+    whole,
+)
 from ._xy import XY
 
 __all__ = ["MODELS", "ModelEntry", "build_model", "critical_temperature_of"]
@@ -76,49 +81,7 @@ def critical_temperature_of(name: str, lattice: Lattice, **options: Any) -> floa
     if not entry.has_temperature:
         raise UsageError(f"The model '{name}' has no temperature.")
     model = entry.build(lattice, 1.0, **options)
-    if lattice.ndim == 1 and isinstance(model, Ising):
-        return critical_temperature(lattice)
-    point = critical_point(model)
-    if point is None or point.parameter != "temperature":
-        raise UsageError(
-            f"No critical temperature is known for the model '{name}' with these options on {lattice}; "
-            "give a number."
-        )
-    return point.value
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in words:
-            raise ValueError(value)
-        return str(value)
-
-    return check
-
-
-def _whole(value: Any) -> int:
-    number = int(value)
-    if number != float(value):
-        raise ValueError(value)
-    return number
-
-
-def _ising(
-    lattice: Lattice, temperature: float, geometry: str, field: float, diagonal: float
-) -> AbstractHamiltonian:
-    if geometry == "square":
-        return Ising.with_neighbours(lattice, temperature, (1.0, diagonal) if diagonal else (1.0,), field)
-    if diagonal:
-        raise UsageError("A diagonal coupling belongs to the geometry 'square', not to 'triangular'.")
-    return Ising.triangular(lattice, temperature, field=field)
-
-
-def _random_bond(
-    lattice: Lattice, temperature: float, kind: str, antiferro: float, disorder_seed: int
-) -> AbstractHamiltonian:
-    if kind == "gaussian":
-        return RandomBondIsing.gaussian(lattice, temperature, seed=disorder_seed)
-    return RandomBondIsing.plus_minus(lattice, temperature, antiferro, seed=disorder_seed)
+    return known_temperature(name, model)
 
 
 MODELS: dict[str, ModelEntry] = _Registry(
@@ -126,31 +89,19 @@ MODELS: dict[str, ModelEntry] = _Registry(
         "ising": ModelEntry(
             "ising",
             "Ising spins, 1D to 3D, nearest neighbours",
-            {
-                "geometry": HamiltonianOption(
-                    _one_of("square", "triangular"),
-                    "square",
-                    "'square' (chain, square, cubic) or 'triangular'",
-                ),
-                "field": HamiltonianOption(float, 0.0, "dimensionless field h, weight exp(h sum s)"),
-                "diagonal": HamiltonianOption(float, 0.0, "coupling J2 of the second neighbours, J1 = 1"),
-            },
-            _ising,
+            ISING_OPTIONS,
+            build_ising,
         ),
         "random-bond": ModelEntry(
             "random-bond",
             "Ising spins with quenched random nearest-neighbour bonds",
-            {
-                "kind": HamiltonianOption(_one_of("pm", "gaussian"), "pm", "'pm' (J = ±1) or 'gaussian'"),
-                "antiferro": HamiltonianOption(float, 0.5, "probability of J = -1 for 'pm', 0 to 1"),
-                "disorder_seed": HamiltonianOption(_whole, 0, "seed of the bonds, a whole number >= 0"),
-            },
-            _random_bond,
+            BOND_OPTIONS,
+            build_random_bonds,
         ),
         "potts": ModelEntry(
             "potts",
             "q-state Potts spins, H = -K sum delta(s_i, s_j)",
-            {"states": HamiltonianOption(_whole, 3, "q, a whole number from 2 to 127")},
+            {"states": HamiltonianOption(whole, 3, "q, a whole number from 2 to 127")},
             Potts,
         ),
         "xy": ModelEntry("xy", "planar spins, H = -K sum cos(theta_i - theta_j)", {}, XY),

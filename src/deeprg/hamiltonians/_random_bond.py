@@ -9,6 +9,7 @@ from ..lattice import Lattice
 from ..runs.errors import UsageError
 from ._base import AbstractHamiltonian, check_field, finite, positive
 from ._bonds import Bonds
+from ._coupling_matrix import DenseMatrix, dense_matrix
 from ._moments import as_float, correlation, scalar_moments, with_correlation
 
 __all__ = ["RandomBondIsing"]
@@ -127,6 +128,25 @@ class RandomBondIsing(AbstractHamiltonian):
             self.field,
         )
 
+    @property
+    def coupling_matrix(self) -> DenseMatrix:
+        """J with its eigenvectors; see `dense_matrix`."""
+        return dense_matrix(self.lattice, np.asarray(self.couplings))
+
+    def apply_coupling(self, x: Float[Array, "*lattice"]) -> Float[Array, "*lattice"]:
+        """J x, by shifts.
+
+        >>> import jax.numpy as jnp
+        >>> model = RandomBondIsing(Lattice((3,)), np.array([[1.0, -1.0, 2.0]]))
+        >>> model.apply_coupling(jnp.array([1.0, 0.0, 0.0])).tolist()
+        [0.0, 1.0, 2.0]
+        """
+        couplings, out = jnp.asarray(self.couplings, x.dtype), jnp.zeros_like(x)
+        for axis in range(x.ndim):
+            bonds = couplings[axis]
+            out = out + bonds * jnp.roll(x, -1, axis) + jnp.roll(bonds * x, 1, axis)
+        return out
+
     def energy(self, x: Real[Array, "*lattice"]) -> Float[Array, ""]:
         """H(s) of a spin configuration `x` with entries ±1."""
         check_field(self.lattice, x)
@@ -144,6 +164,13 @@ class RandomBondIsing(AbstractHamiltonian):
         """The moments of the mean spin, the bond energy per site and the correlator of one configuration."""
         return with_correlation(self.scalars(x), correlation(x))
 
+    def energy_given_means(self, means: Float[Array, "*lattice"]) -> Float[Array, ""]:
+        """The mean bond energy of independent spins with these means, in units of the coupling."""
+        couplings = jnp.asarray(self.couplings, means.dtype)
+        loops = sum(jnp.sum(couplings[a]) for a, extent in enumerate(self.lattice.shape) if extent == 1)
+        apart = self._bond_sum(means, skip_loops=True)
+        return self.temperature * (apart - loops)
+
     def describe(self) -> str:
         """The formula with its parameters and convention, in one line."""
         bonds = np.asarray(self.couplings) * self.temperature
@@ -157,12 +184,12 @@ class RandomBondIsing(AbstractHamiltonian):
             f"exp(-H), {kind}, T = {self.temperature:.10g}, h = {self.field:g}"
         )
 
-    def _bond_sum(self, s: Float[Array, "*lattice"]) -> Float[Array, ""]:
-        couplings = jnp.asarray(self.couplings, s.dtype)
-        return -sum(
-            (jnp.sum(couplings[axis] * s * jnp.roll(s, -1, axis)) for axis in range(s.ndim)),
-            jnp.zeros((), s.dtype),
-        )
+    def _bond_sum(self, s: Float[Array, "*lattice"], *, skip_loops: bool = False) -> Float[Array, ""]:
+        couplings, total = jnp.asarray(self.couplings, s.dtype), jnp.zeros((), s.dtype)
+        for axis, extent in enumerate(self.lattice.shape):
+            if not (skip_loops and extent == 1):
+                total = total + jnp.sum(couplings[axis] * s * jnp.roll(s, -1, axis))
+        return -total
 
 
 def _generator(seed: int) -> np.random.Generator:

@@ -6,11 +6,16 @@ from typing import Any, NamedTuple
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError, nearest
+from ._abstract_dual import AbstractDual
 from ._base import AbstractHamiltonian
+from ._critical import critical_point
 from ._dual import ContinuousDual
 from ._gaussian import GaussianField
 from ._ising import Ising, critical_temperature
 from ._phi4 import Phi4
+from ._random_bond import RandomBondIsing
+from ._xy import XY
+from ._xy_dual import XYDual
 
 __all__ = ["HAMILTONIANS", "HamiltonianEntry", "HamiltonianOption", "build_hamiltonian"]
 
@@ -93,24 +98,123 @@ def _temperature(value: Any) -> float | None:
     return float(value)
 
 
-def _build_dual(
-    lattice: Lattice, temperature: float | None, shift: float, field: float, variable: str
-) -> ContinuousDual:
-    known = critical_temperature(lattice) if temperature is None else temperature
-    return ContinuousDual(Ising(lattice, known, field=field), shift=shift, variable=variable)
+def one_of(*words: str) -> Callable[[Any], str]:
+    """A type of an option that is one of a few words."""
 
+    def check(value: Any) -> str:
+        if value not in words:
+            raise ValueError(value)
+        return str(value)
+
+    return check
+
+
+def whole(value: Any) -> int:
+    """A type of an option that is a whole number."""
+    number = int(value)
+    if number != float(value):
+        raise ValueError(value)
+    return number
+
+
+ISING_OPTIONS: dict[str, HamiltonianOption] = {
+    "geometry": HamiltonianOption(
+        one_of("square", "triangular"), "square", "'square' (chain, square, cubic) or 'triangular'"
+    ),
+    "coupling": HamiltonianOption(float, 1.0, "J1 of the nearest neighbours; below 0 antiferromagnetic"),
+    "diagonal": HamiltonianOption(float, 0.0, "coupling J2 of the second neighbours of the square lattice"),
+    "field": HamiltonianOption(float, 0.0, "dimensionless field h, weight exp(h sum s)"),
+}
+BOND_OPTIONS: dict[str, HamiltonianOption] = {
+    "kind": HamiltonianOption(one_of("pm", "gaussian"), "pm", "'pm' (J = ±1) or 'gaussian'"),
+    "antiferro": HamiltonianOption(float, 0.5, "probability of J = -1 for 'pm', 0 to 1"),
+    "disorder_seed": HamiltonianOption(whole, 0, "seed of the bonds, a whole number >= 0"),
+}
+
+
+def build_ising(
+    lattice: Lattice,
+    temperature: float,
+    *,
+    geometry: str,
+    coupling: float,
+    diagonal: float,
+    field: float = 0.0,
+) -> Ising:
+    """Ising spins of `ISING_OPTIONS`; raises `UsageError` for a diagonal coupling of another geometry."""
+    if geometry == "square":
+        couplings = (coupling, diagonal) if diagonal else (coupling,)
+        return Ising.with_neighbours(lattice, temperature, couplings, field)
+    if diagonal:
+        raise UsageError("A diagonal coupling belongs to the geometry 'square', not to 'triangular'.")
+    return Ising.triangular(lattice, temperature, coupling, field)
+
+
+def build_random_bonds(
+    lattice: Lattice, temperature: float, *, kind: str, antiferro: float, disorder_seed: int
+) -> RandomBondIsing:
+    """Ising spins with random bonds of `BOND_OPTIONS`."""
+    if kind == "gaussian":
+        return RandomBondIsing.gaussian(lattice, temperature, seed=disorder_seed)
+    return RandomBondIsing.plus_minus(lattice, temperature, antiferro, seed=disorder_seed)
+
+
+def known_temperature(name: str, model: AbstractHamiltonian) -> float:
+    """The critical temperature of a model, or `UsageError` where there is none or none is known."""
+    if isinstance(model, Ising) and model.lattice.ndim == 1:
+        return critical_temperature(model.lattice)
+    point = critical_point(model)
+    if point is None or point.parameter != "temperature":
+        raise UsageError(
+            f"No critical temperature is known for the model '{name}' with these options on {model.lattice}; "
+            "give a number."
+        )
+    return point.value
+
+
+def _dual(
+    name: str, spins: Callable[..., Any], dual: type[AbstractDual]
+) -> Callable[..., AbstractHamiltonian]:
+    """A builder of the dual of spins, with the temperature a number or the critical one."""
+
+    def build(
+        lattice: Lattice, temperature: float | None, shift: float, variable: str, **options: Any
+    ) -> AbstractHamiltonian:
+        if temperature is None:
+            without_field = {k: v for k, v in options.items() if k != "field"}
+            temperature = known_temperature(name, spins(lattice, 1.0, **without_field))
+        make: Any = dual
+        return make(spins(lattice, temperature, **options), shift=shift, variable=variable)
+
+    return build
+
+
+_DUAL_OPTIONS = {
+    "temperature": HamiltonianOption(_temperature, "critical", "T > 0 in units of J, or 'critical'"),
+    "shift": HamiltonianOption(float, 0.1, "smallest eigenvalue of K = J/T + c, above 0"),
+    "variable": HamiltonianOption(str, "x", "'x', or 'y' = K^-1 x in which the energy is local"),
+}
 
 HAMILTONIANS: dict[str, HamiltonianEntry] = _Registry(
     ising=HamiltonianEntry(
         "ising",
-        "continuous dual of the nearest-neighbour Ising model, 1D to 3D",
-        {
-            "temperature": HamiltonianOption(_temperature, "critical", "T > 0 in units of J, or 'critical'"),
-            "shift": HamiltonianOption(float, 0.1, "smallest eigenvalue of K = J/T + c, above 0"),
-            "field": HamiltonianOption(float, 0.0, "dimensionless field h, weight exp(h sum s)"),
-            "variable": HamiltonianOption(str, "x", "'x', or 'y' = K^-1 x in which the energy is local"),
-        },
-        _build_dual,
+        "continuous dual of the Ising model, 1D to 3D, triangular, frustrated",
+        _DUAL_OPTIONS | ISING_OPTIONS,
+        _dual("ising", build_ising, ContinuousDual),
+    ),
+    **{
+        "random-bond": HamiltonianEntry(
+            "random-bond",
+            "continuous dual of Ising spins with quenched random bonds",
+            _DUAL_OPTIONS | {"temperature": HamiltonianOption(_temperature, 1.0, "T > 0")} | BOND_OPTIONS,
+            _dual("random-bond", build_random_bonds, ContinuousDual),
+        )
+    },
+    xy=HamiltonianEntry(
+        "xy",
+        "continuous dual of planar spins, a field of two components",
+        _DUAL_OPTIONS,
+        _dual("xy", XY, XYDual),
     ),
     phi4=HamiltonianEntry(
         "phi4",

@@ -7,8 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from deeprg.coarsegrain.flow import AbstractFlow, RenormalisedEnergy, coarse_flow, hierarchy_of, pull
-from deeprg.hamiltonians import AbstractHamiltonian, ContinuousDual
+from deeprg.coarsegrain.flow import (
+    AbstractFlow,
+    RenormalisedEnergy,
+    coarse_flow,
+    hierarchy_of,
+    pull,
+    sites_at,
+)
+from deeprg.hamiltonians import AbstractDual, AbstractHamiltonian
 from deeprg.montecarlo.information import (
     InformationEstimate,
     PairwiseInformation,
@@ -46,8 +53,8 @@ def target_fields(hamiltonian: AbstractHamiltonian, n: int, *, seed: int = 0) ->
     """
     if n < 1:
         raise UsageError(f"At least one field is needed, not {n}.")
-    dual = hamiltonian if isinstance(hamiltonian, ContinuousDual) else None
-    model = hamiltonian if dual is None else dual.ising
+    dual = hamiltonian if isinstance(hamiltonian, AbstractDual) else None
+    model = hamiltonian if dual is None else dual.spins
     chains = min(_CHAINS, n)
     sampler = build_sampler(choose_algorithm([model])[0], [model], chains)
     state, info = sampler.thermalise(
@@ -55,7 +62,7 @@ def target_fields(hamiltonian: AbstractHamiltonian, n: int, *, seed: int = 0) ->
     )
     thin = 5 * sampler.suggested_thin(info)
     drawn = sampler.run(state, -(-n // chains), thin, seed=seed, block=0).configurations[:, 0]
-    flat = drawn.reshape(-1, *hamiltonian.lattice.shape)[:n]
+    flat = drawn.reshape(-1, *model.lattice.shape)[:n]
     if dual is not None:
         flat = dual.fields_given_spins(jnp.asarray(flat, float), key=jax.random.key(seed))
     return np.moveaxis(np.asarray(flat), 0, -1)
@@ -127,8 +134,7 @@ def cut_information(flow: AbstractFlow, fields: np.ndarray, *, axis: int = 0) ->
 
     def retained(x: jax.Array) -> jax.Array:
         z, _ = pull(flow, x)
-        stride = 2**levels
-        return coarse.push(z[(slice(None, None, stride),) * ndim])[0]
+        return coarse.push(sites_at(z, coarse.lattice.shape))[0]
 
     x = jnp.asarray(fields)
     slopes = jax.jacrev(retained)(x[..., 0])

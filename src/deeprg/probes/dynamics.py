@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from deeprg.coarsegrain.flow import AbstractFlow, LatentSampler
-from deeprg.hamiltonians import AbstractHamiltonian, ContinuousDual
+from deeprg.hamiltonians import AbstractDual, AbstractHamiltonian, ContinuousDual, frustrated
 from deeprg.montecarlo import GammaEstimate, gamma_method
 from deeprg.montecarlo.measurement import measure
 from deeprg.montecarlo.samplers import AbstractSampler, State, build_sampler
@@ -100,7 +100,7 @@ def chain_course(
     *,
     seed: int,
     stationary: int | None = None,
-    dual: ContinuousDual | None = None,
+    dual: AbstractDual | None = None,
 ) -> ChainCourse:
     """`updates` updates from `state`, a configuration measured after each.
 
@@ -122,7 +122,7 @@ def chain_course(
             f"{updates} updates of which {left_out} are left out are too few for an autocorrelation time; "
             f"take {_FEWEST} or more and leave {_FEWEST // 2}."
         )
-    model = sampler.hamiltonians[0] if dual is None else dual.ising
+    model = sampler.hamiltonians[0] if dual is None else dual.spins
     shape, size = model.lattice.shape, max(_NUMBERS // (sampler.chains * model.lattice.size), 1)
     series: list[dict[str, np.ndarray]] = []
     told: list[tuple[int, dict[str, float]]] = []
@@ -179,14 +179,25 @@ def compare_dynamics(
     tuned, _ = latent.thermalise(latent.start(seed=seed, order="hot"), tuning, seed=seed)
     cold = {**latent.start(seed=seed, order="cold"), "step_size": tuned["step_size"]}
     courses = {"latent-hmc": chain_course(latent, cold, updates, seed=seed)}
-    dual = target if isinstance(target, ContinuousDual) else None
+    dual = target if isinstance(target, AbstractDual) else None
     physical = build_sampler("hmc", [target], chains)
     state, _ = physical.thermalise(physical.start(seed=seed, order="hot"), tuning, seed=seed)
     image = latent.density.fields(jnp.asarray(cold["latents"][0]), key=jax.random.key(seed))
     start = {**state, "configurations": np.asarray(image)[None]}
     courses["hmc"] = chain_course(physical, start, physical_updates or updates, seed=seed, dual=dual)
-    if dual is not None and dual.ising.field == 0:
-        wolff = build_sampler("wolff", [dual.ising], 16)
+    if dual is not None and has_clusters(dual):
+        wolff = build_sampler("wolff", [dual.spins], 16)
         ordered = wolff.start(seed=seed, order="cold")
         courses["wolff"] = chain_course(wolff, ordered, cluster_updates, seed=seed)
     return courses
+
+
+def has_clusters(dual: AbstractDual | None) -> bool:
+    """Whether Wolff's clusters work for the Ising spins of a dual: no field, no frustration.
+
+    >>> from deeprg.hamiltonians import Ising
+    >>> from deeprg.lattice import Lattice
+    >>> has_clusters(ContinuousDual(Ising.triangular(Lattice((6, 6)), 1.0, coupling=-1.0)))
+    False
+    """
+    return isinstance(dual, ContinuousDual) and dual.ising.field == 0 and not frustrated(dual.ising.bonds())

@@ -3,7 +3,7 @@
 from ._bijector import AbstractBijector, Chain, Repeated
 from ._blocks import BlockLayer, mera, tebd, ttn
 from ._build import LAYOUTS, PRESETS, SCALAR_MAPS, Preset, build_flow, layout_options
-from ._circulant import AbstractCirculant, ArrayCirculant, Circulant
+from ._circulant import AbstractSymmetricMap, ArrayCirculant, Circulant, DenseSymmetric, whitening
 from ._conditional import conditional_hierarchy, fill_schedule
 from ._conditioned import ConditionedFlow, build_conditioned_flow
 from ._conditioned_objective import ConditionedReverseKL, log_partition_baseline
@@ -21,7 +21,7 @@ from ._dequantise import (
 )
 from ._draws import Draws, draw, draws
 from ._flow import AbstractFlow, Flow, SymmetrisedFlow, sign_group
-from ._hierarchy import Hierarchy, level_shapes
+from ._hierarchy import Hierarchy, level_shapes, sites_at
 from ._latent_density import LatentDensity
 from ._latent_sampler import LATENT_METHODS, LatentMethod, LatentSampler
 from ._latent_simulation import LatentSimulation
@@ -42,6 +42,7 @@ BIJECTORS: dict[str, type[AbstractBijector]] = {
     "repeated": Repeated,
     "circulant": Circulant,
     "array-circulant": ArrayCirculant,
+    "dense-symmetric": DenseSymmetric,
     "realnvp": RealNVP,
     "block-layer": BlockLayer,
     "site-map": SiteMap,
@@ -58,11 +59,11 @@ __all__ = [
     "PRIORS",
     "SCALAR_MAPS",
     "AbstractBijector",
-    "AbstractCirculant",
     "AbstractDequantiser",
     "AbstractFlow",
     "AbstractPrior",
     "AbstractScalarMap",
+    "AbstractSymmetricMap",
     "Affine",
     "ArrayCirculant",
     "AsFields",
@@ -72,6 +73,7 @@ __all__ = [
     "ConditionedFlow",
     "ConditionedReverseKL",
     "ContextNet",
+    "DenseSymmetric",
     "Draws",
     "DualFields",
     "Flow",
@@ -121,9 +123,11 @@ __all__ = [
     "pull",
     "scale_mix",
     "sign_group",
+    "sites_at",
     "tebd",
     "transfer",
     "ttn",
     "wander",
+    "whitening",
     "with_places",
 ]

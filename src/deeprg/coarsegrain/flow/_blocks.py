@@ -1,5 +1,6 @@
 """Bijectors on blocks of sites, and the hierarchies made of them: MERA, TTN, TEBD."""
 
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ...lattice import Lattice
 from ...runs.errors import UsageError
 from ._bijector import AbstractBijector, Chain, Repeated
-from ._cells import Offset, join, offsets, split
+from ._cells import Offset, halved_cell, join, offsets, split
 from ._hierarchy import Hierarchy, level_shapes
 
 __all__ = ["BlockLayer", "mera", "tebd", "ttn"]
@@ -22,36 +23,34 @@ MakeBlock = Callable[[int, PRNGKeyArray], AbstractBijector]
 class BlockLayer(AbstractBijector):
     """The same small bijector on every block of a tiling: permute into blocks, map, permute back.
 
-    Blocks have `side` sites along each of `ndim` axes, the first begins at `offset` along each, and they wrap
-    around: translation by `side` is exact. log|det dx/dz| is the sum over blocks. Raises `UsageError` when
-    the side does not divide the field's extents.
+    Blocks have `sides` sites along the axes, the first begins at `offset` along each that they divide, and
+    they wrap around: translation by a block is exact. log|det dx/dz| is the sum over blocks. Raises
+    `UsageError` when the sides do not divide the field's extents.
 
     >>> import jax, jax.numpy as jnp
     >>> from deeprg.coarsegrain.flow import RealNVP
-    >>> layer = BlockLayer(RealNVP(4, couplings=2, key=jax.random.key(0)), side=2, offset=1)
+    >>> layer = BlockLayer(RealNVP(4, couplings=2, key=jax.random.key(0)), sides=(2, 2), offset=1)
     >>> x, log_det = layer.forward(jnp.ones((4, 4)))
     >>> bool(jnp.allclose(x, jnp.roll(x, (2, 2), (0, 1)))), float(log_det)
     (True, 0.0)
     """
 
     block: AbstractBijector
-    ndim: int = eqx.field(static=True)
-    side: int = eqx.field(static=True)
+    sides: Offset = eqx.field(static=True)
     offset: int = eqx.field(static=True)
 
-    def __init__(self, block: AbstractBijector, *, ndim: int = 2, side: int = 2, offset: int = 0):
-        self.block, self.ndim, self.side, self.offset = block, ndim, side, offset
+    def __init__(self, block: AbstractBijector, *, sides: Offset = (2, 2), offset: int = 0):
+        self.block, self.sides, self.offset = block, sides, offset
 
     def _on_blocks(self, method: Callable, field: Array) -> tuple[Array, Float[Array, "..."]]:
-        axes = tuple(range(self.ndim))
-        period: Offset = (self.side,) * self.ndim
-        shifted = jnp.roll(field, (-self.offset,) * self.ndim, axes) if self.offset else field
-        cells = split(shifted, period)
+        axes = tuple(range(len(self.sides)))
+        shift = tuple(self.offset if side > 1 else 0 for side in self.sides)
+        shifted = jnp.roll(field, [-s for s in shift], axes) if self.offset else field
+        cells = split(shifted, self.sides)
         # Sites of a block lead, then blocks and samples: all blocks of all samples are one batch.
-        columns, log_dets = method(jnp.stack([cells[o] for o in offsets(period)]))
-        out = join(dict(zip(offsets(period), columns, strict=True)), period)
-        log_det = jnp.sum(log_dets, axis=axes)
-        return (jnp.roll(out, (self.offset,) * self.ndim, axes) if self.offset else out), log_det
+        columns, log_dets = method(jnp.stack([cells[o] for o in offsets(self.sides)]))
+        out = join(dict(zip(offsets(self.sides), columns, strict=True)), self.sides)
+        return (jnp.roll(out, shift, axes) if self.offset else out), jnp.sum(log_dets, axis=axes)
 
     def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """x and the sum of the blocks' log-determinants."""
@@ -75,8 +74,8 @@ def mera(
 
     From fine to coarse a scale has `repeats` pairs of block layers, at offset 0 and offset 1; every block
     holds one site that survives to the next scale (arXiv:1802.02840, Fig. 1). `depth` keeps only so many of
-    the finest scales; `shared` gives all scales the same weights. Raises `UsageError` for extents that cannot
-    be halved down to one or two sites, and for a depth that the lattice does not have.
+    the finest scales; `shared` gives all scales the same weights (those of blocks of one shape). Raises
+    `UsageError` for extents that are no powers of 2, and for a depth that the lattice does not have.
 
     >>> import jax
     >>> from deeprg.coarsegrain.flow import RealNVP
@@ -129,16 +128,16 @@ def tebd(
         raise UsageError(
             f"Brick-wall layers of 2-site blocks need even extents, but the lattice is {lattice}."
         )
+    sides = (2,) * lattice.ndim
     if shared:
-        return Chain(Repeated(_level(lattice, make, [1, 0], key), layers))
-    return Chain(*(_level(lattice, make, [1, 0], k) for k in jax.random.split(key, layers)))
+        return Chain(Repeated(_level(sides, make, [1, 0], key), layers))
+    return Chain(*(_level(sides, make, [1, 0], k) for k in jax.random.split(key, layers)))
 
 
-def _level(lattice: Lattice, make: MakeBlock, order: list[int], key: PRNGKeyArray) -> Chain:
-    keys = jax.random.split(key, len(order))
-    size = 2**lattice.ndim
+def _level(sides: Offset, make: MakeBlock, order: list[int], key: PRNGKeyArray) -> Chain:
+    keys, size = jax.random.split(key, len(order)), math.prod(sides)
     return Chain(
-        *(BlockLayer(make(size, k), ndim=lattice.ndim, offset=o) for o, k in zip(order, keys, strict=True))
+        *(BlockLayer(make(size, k), sides=sides, offset=o) for o, k in zip(order, keys, strict=True))
     )
 
 
@@ -147,20 +146,20 @@ def _network(
 ) -> Hierarchy:
     if not order:
         raise UsageError("At least one repeat of the block layers is needed.")
-    scales = len(level_shapes(lattice)) - 1
-    if max(level_shapes(lattice)[0]) > 2:
+    base, *shapes = level_shapes(lattice)
+    if max(base) > 1:
         raise UsageError(
-            f"Halving the lattice {lattice} ends at {Lattice(level_shapes(lattice)[0])}; blocks of 2 need "
-            "extents that are powers of 2, up to factors of 2 between the axes."
+            f"Halving the lattice {lattice} ends at {Lattice(base)}; blocks of 2 need powers of 2 as extents."
         )
+    scales = len(shapes)
     kept = scales if depth is None else depth
     if not 1 <= kept <= scales:
         raise UsageError(f"The lattice {lattice} has {scales} scales, so the depth cannot be {depth}.")
-    if shared:
-        levels, level_of = [_level(lattice, make, order, key)], [0] * kept
-    else:
-        levels = [_level(lattice, make, order, k) for k in jax.random.split(key, kept)]
-        level_of = list(range(kept))
+    sides = [halved_cell(shape) for shape in shapes[scales - kept :]]
+    level_of = [sorted(set(sides)).index(side) for side in sides] if shared else list(range(kept))
+    blocks = sorted(set(sides)) if shared else sides
+    keys = [key] if shared and len(blocks) == 1 else jax.random.split(key, len(blocks))
+    levels = [_level(side, make, order, k) for side, k in zip(blocks, keys, strict=True)]
     if kept < scales:
         level_of = [len(levels)] * (scales - kept) + level_of
         levels.append(Chain())

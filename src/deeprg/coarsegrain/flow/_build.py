@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
-from ...hamiltonians import AbstractHamiltonian, ContinuousDual, is_even
+from ...hamiltonians import AbstractDual, AbstractHamiltonian, ContinuousDual, RandomBondIsing, is_even
 from ...lattice import Lattice
 from ...runs.errors import UsageError, nearest
 from ._bijector import AbstractBijector, Chain
 from ._blocks import mera, tebd, ttn
-from ._circulant import Circulant
+from ._circulant import whitening as whitened
 from ._conditional import conditional_hierarchy
 from ._coupling import RealNVP
 from ._flow import AbstractFlow, Flow, SymmetrisedFlow, sign_group
@@ -46,8 +46,10 @@ def _conditional(
     colours: int = 2,
     disentanglers: int = 1,
     shared: bool = False,
+    places: int | None = None,
 ) -> AbstractBijector:
-    return conditional_hierarchy(
+    key, place_key = (key, key) if not places else jax.random.split(key)
+    hierarchy = conditional_hierarchy(
         lattice,
         _named(SCALAR_MAPS, "scalar map", scalar)(terms),
         width=width,
@@ -60,37 +62,7 @@ def _conditional(
         dtype=dtype,
         key=key,
     )
-
-
-def _placed(
-    lattice: Lattice,
-    odd: bool,
-    dtype: Any,
-    key: PRNGKeyArray,
-    *,
-    scalar: str = "spline",
-    terms: int = 8,
-    width: int = 32,
-    depth: int = 2,
-    radius: float = 3.2,
-    colours: int = 1,
-    disentanglers: int = 0,
-    places: int = 8,
-) -> AbstractBijector:
-    key, place_key = jax.random.split(key)
-    hierarchy = conditional_hierarchy(
-        lattice,
-        _named(SCALAR_MAPS, "scalar map", scalar)(terms),
-        width=width,
-        depth=depth,
-        radius=radius,
-        colours=colours,
-        disentanglers=disentanglers,
-        odd=odd,
-        dtype=dtype,
-        key=key,
-    )
-    return with_places(hierarchy, places=places, key=place_key)
+    return with_places(hierarchy, places=places, key=place_key) if places else hierarchy
 
 
 def _realnvp(couplings: int, hidden: int, width: int, odd: bool, dtype: Any) -> Callable[..., RealNVP]:
@@ -135,10 +107,11 @@ def _flat(
     return tebd(lattice, make, layers=layers, shared=shared, key=key)
 
 
+_PLACES = 8
+
 # A new layout is one function (lattice, odd, dtype, key, *, its options) -> bijector and one line here.
 LAYOUTS: dict[str, Callable[..., AbstractBijector]] = {
     "conditional": _conditional,
-    "placed": _placed,
     "mera": _tree(mera),
     "ttn": _tree(ttn),
     "tebd": _flat,
@@ -190,6 +163,7 @@ PRESETS: dict[str, Preset] = {
             "colours": 2,
             "disentanglers": 1,
             "shared": False,
+            "places": None,
         },
         train={
             "estimator": "path",
@@ -219,6 +193,7 @@ PRESETS: dict[str, Preset] = {
             "colours": 2,
             "disentanglers": 1,
             "shared": False,
+            "places": None,
         },
         train=_ON_DATA,
         hamiltonian={},
@@ -227,7 +202,7 @@ PRESETS: dict[str, Preset] = {
         "images",
         "for images and arrays (--data): a hierarchy whose networks know where they are",
         flow={
-            "layout": "placed",
+            "layout": "conditional",
             "symmetry": "none",
             "prior": "gaussian",
             "scalar": "spline",
@@ -237,6 +212,7 @@ PRESETS: dict[str, Preset] = {
             "radius": 3.2,
             "colours": 1,
             "disentanglers": 0,
+            "shared": False,
             "places": 8,
         },
         train=_ON_DATA,
@@ -292,7 +268,9 @@ def build_flow(
 ) -> AbstractFlow:
     """An untrained flow for a Hamiltonian, or for fields on a lattice whose law is not known.
 
-    - `layout` and its options: see `LAYOUTS` and `layout_options`.
+    - `layout` and its options: see `LAYOUTS` and `layout_options`. `places` of the layout "conditional" are
+      trained numbers of every site; None stands for 8 with random bonds, where no site is like another, and
+      for none otherwise.
     - `symmetry`: "odd" (maps that commute with x -> -x), "mixture" (average over the sign), "none", or
       "auto": odd where there is a Hamiltonian that is even, else none.
     - `whitening`: for the continuous dual, the flow's own variable is w = K^-whitening x, K^(1/2) making the
@@ -327,13 +305,20 @@ def build_flow(
                 f"The layout '{layout}' has no option '{name}'.{nearest(name, known)} "
                 f"Known: {', '.join(known)}."
             )
+    if "places" in known and options.get("places") is None:
+        options["places"] = _PLACES if _disordered(hamiltonian) else 0
     odd = symmetry == "odd" or (symmetry == "auto" and even)
     prior_type = _named(PRIORS, "prior", prior)
     bijector = LAYOUTS[layout](lattice, odd, dtype, key, **options)
-    if whitening and isinstance(hamiltonian, ContinuousDual):
-        bijector = Chain(bijector, Circulant.whitening(hamiltonian, whitening))
+    if whitening and isinstance(hamiltonian, AbstractDual):
+        bijector = Chain(bijector, whitened(hamiltonian, whitening))
     flow = Flow(lattice, bijector, prior=prior_type(), dtype=dtype)
     return SymmetrisedFlow(flow, sign_group()) if symmetry == "mixture" else flow
+
+
+def _disordered(hamiltonian: AbstractHamiltonian | Lattice) -> bool:
+    """Whether the sites of a Hamiltonian differ."""
+    return isinstance(hamiltonian, ContinuousDual) and isinstance(hamiltonian.ising, RandomBondIsing)
 
 
 def _named(registry: Mapping[str, Any], kind: str, name: str) -> Any:

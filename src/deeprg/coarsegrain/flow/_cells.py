@@ -10,7 +10,17 @@ from jaxtyping import Array, Float
 
 from ...runs.errors import UsageError
 
-__all__ = ["Cells", "Offset", "check_period", "context_of", "join", "offsets", "site_indices", "split"]
+__all__ = [
+    "Cells",
+    "Offset",
+    "check_period",
+    "context_of",
+    "halved_cell",
+    "join",
+    "offsets",
+    "site_indices",
+    "split",
+]
 
 Offset = tuple[int, ...]
 # The sublattice of every offset in the unit cell, each an array [L_1/p_1, ..., L_d/p_d].
@@ -25,6 +35,18 @@ def offsets(period: Offset) -> list[Offset]:
     [(0, 0), (1, 0)]
     """
     return list(itertools.product(*(range(p) for p in period)))
+
+
+def halved_cell(shape: Offset) -> Offset:
+    """The unit cell of one step of coarse-graining: 2 along the longest of the even extents, else 1.
+
+    So blocks become square before all axes are halved together.
+
+    >>> halved_cell((16, 8)), halved_cell((8, 8)), halved_cell((3, 1))
+    ((2, 1), (2, 2), (1, 1))
+    """
+    longest = max((extent for extent in shape if extent % 2 == 0), default=0)
+    return tuple(2 if extent == longest else 1 for extent in shape)
 
 
 def split(x: Float[Array, "..."], period: Offset) -> Cells:

@@ -10,7 +10,7 @@ from jaxtyping import PRNGKeyArray
 from ...lattice import Lattice
 from ...runs.errors import UsageError
 from ._bijector import Chain
-from ._cells import Offset, context_of, offsets
+from ._cells import Offset, context_of, halved_cell, offsets
 from ._context import ContextNet
 from ._hierarchy import Hierarchy, level_shapes
 from ._scalar import AbstractScalarMap
@@ -25,9 +25,10 @@ _Make = Callable[[Offset, list[Offset], tuple[Offset, ...], PRNGKeyArray], SiteM
 def fill_schedule(shape: Offset, *, colours: int = 2) -> tuple[Offset, list[list[Offset]]]:
     """The unit cell of a level and the groups of new sites in the order in which they are filled.
 
-    New sites are grouped by which of their coordinates are odd, block centres (all odd) first and edges
-    (one odd) last. With two colours each group is filled in two steps, as a checkerboard of its sites, where
-    every extent is a multiple of 4. Sites of one step do not see each other.
+    New sites are grouped by which of their coordinates along the halved axes are odd, block centres (all odd)
+    first and edges (one odd) last. With two colours each group is filled in two steps, as a checkerboard of
+    its sites, where halved extents are multiples of 4 and the others even. Sites of one step do not see each
+    other.
 
     Raises `UsageError` for another number of colours.
 
@@ -38,16 +39,22 @@ def fill_schedule(shape: Offset, *, colours: int = 2) -> tuple[Offset, list[list
     """
     if colours not in (1, 2):
         raise UsageError(f"A fill has 1 or 2 colours, not {colours}.")
-    coloured = colours == 2 and all(extent % 4 == 0 for extent in shape)
-    period = tuple(4 if coloured else 2 for _ in shape)
-    steps = []
-    for parity in sorted(itertools.product((0, 1), repeat=len(shape)), key=lambda p: (-sum(p), p))[:-1]:
-        group = [o for o in offsets(period) if tuple(i % 2 for i in o) == parity]
+    cell = halved_cell(shape)
+    coloured = colours == 2 and all(extent % (2 * c) == 0 for extent, c in zip(shape, cell, strict=True))
+    period = tuple(2 * c if coloured else c for c in cell)
+    steps, parities = [], itertools.product(*(range(c) for c in cell))
+    for parity in sorted(parities, key=lambda p: (-sum(p), p))[:-1]:
+        group = [o for o in offsets(period) if _modulo(o, cell) == parity]
         if coloured:
-            steps += [[o for o in group if sum(i // 2 for i in o) % 2 == colour] for colour in (0, 1)]
+            blocks = {o: sum(i // c for i, c in zip(o, cell, strict=True)) for o in group}
+            steps += [[o for o in group if blocks[o] % 2 == colour] for colour in (0, 1)]
         else:
             steps.append(group)
     return period, steps
+
+
+def _modulo(site: Offset, cell: Offset) -> Offset:
+    return tuple(i % c for i, c in zip(site, cell, strict=True))
 
 
 def conditional_hierarchy(
@@ -112,7 +119,7 @@ def conditional_hierarchy(
         if not (shared and kind in built):
             extents = None if shared else shape
             fill_key, tangle_key = jax.random.split(level_key)
-            maps = _fills(period, steps, make, radius, extents, fill_key)
+            maps = _fills(shape, period, steps, make, radius, extents, fill_key)
             maps += _disentanglers(period, make, radius, extents, disentanglers, tangle_key)
             built[kind] = len(levels)
             levels.append(Chain(*maps))
@@ -131,6 +138,7 @@ def _base(shape: Offset, make: _Make, key: PRNGKeyArray) -> Chain:
 
 
 def _fills(
+    shape: Offset,
     period: Offset,
     steps: list[list[Offset]],
     make: _Make,
@@ -138,7 +146,8 @@ def _fills(
     extents: Offset | None,
     key: PRNGKeyArray,
 ) -> list[SiteMap]:
-    known = {o for o in offsets(period) if all(i % 2 == 0 for i in o)}
+    cell = halved_cell(shape)
+    known = {o for o in offsets(period) if not any(_modulo(o, cell))}
     maps = []
     for step, step_key in zip(steps, jax.random.split(key, len(steps)), strict=True):
         context = context_of(period, step, known, radius=radius, extents=extents)

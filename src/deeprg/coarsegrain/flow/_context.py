@@ -76,14 +76,16 @@ class ContextNet(eqx.Module):
         self.activation, self.odd = activation, odd
 
     def __call__(
-        self, context: Float[Array, "c *sites"]
+        self, context: Float[Array, "c *sites"], place: Float[Array, "h *sites"] | None = None
     ) -> tuple[Float[Array, "e *sites"], Float[Array, "o *sites"]]:
-        """The even and the odd parameters at every site."""
+        """The even and the odd parameters at every site; `place` adds to the biases of the first layer."""
         sites = context.shape[1:]
         context = context.reshape(context.shape[0], math.prod(sites))
         even, odd = None, context
         for layer, bias in enumerate(self.bias):
             steady = bias[:, None]
+            if layer == 0 and place is not None:
+                steady = steady + place.reshape(place.shape[0], math.prod(sites))
             if even is not None:
                 steady = self.mix_even[layer - 1] @ even + steady
             swing = self.mix_odd[layer] @ odd

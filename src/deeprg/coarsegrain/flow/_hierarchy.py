@@ -1,30 +1,33 @@
 """The hierarchy: one bijector per scale, the coarse field in place at the even sites of the next scale."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ...lattice import Lattice
 from ...runs.errors import UsageError
 from ._bijector import AbstractBijector
-from ._cells import Cells, Offset, join, offsets, split
+from ._cells import Cells, Offset, halved_cell, join, offsets, split
 
-__all__ = ["Hierarchy", "level_shapes"]
+__all__ = ["Hierarchy", "level_shapes", "sites_at"]
 
 _LARGEST_BASE = 16
 
 
 def level_shapes(lattice: Lattice) -> list[Offset]:
-    """The shapes of all levels, coarse to fine: extents are halved together while all are even.
+    """The shapes of all levels, coarse to fine; each halves the longest even extents, see `halved_cell`.
 
     Raises `UsageError` when more than 16 sites remain at the coarsest level.
 
-    >>> level_shapes(Lattice((16, 8)))
-    [(2, 1), (4, 2), (8, 4), (16, 8)]
+    >>> level_shapes(Lattice((16, 4)))
+    [(1, 1), (2, 2), (4, 4), (8, 4), (16, 4)]
     """
     shapes = [lattice.shape]
-    while all(extent % 2 == 0 for extent in shapes[0]):
-        shapes.insert(0, tuple(extent // 2 for extent in shapes[0]))
+    while (cell := halved_cell(shapes[0])) != (1,) * lattice.ndim:
+        shapes.insert(0, tuple(extent // c for extent, c in zip(shapes[0], cell, strict=True)))
     base = Lattice(shapes[0])
     if base.size > _LARGEST_BASE:
         raise UsageError(
@@ -32,6 +35,15 @@ def level_shapes(lattice: Lattice) -> list[Offset]:
             f"from {_LARGEST_BASE} at most. Choose extents with more factors of 2, such as 16, 24 or 32."
         )
     return shapes
+
+
+def sites_at(x: Array | np.ndarray, shape: Offset) -> Any:
+    """The values of a field [*lattice, ...] at the sites that a level of this shape keeps, the even ones.
+
+    >>> sites_at(np.arange(8), (2,)).tolist()
+    [0, 4]
+    """
+    return x[tuple(slice(None, None, e // kept) for e, kept in zip(x.shape, shape, strict=False))]
 
 
 class Hierarchy(AbstractBijector):
@@ -81,13 +93,13 @@ class Hierarchy(AbstractBijector):
     def scales(self, z: Float[Array, "..."]) -> list[Float[Array, "..."]]:
         """The fields of all levels that one latent configuration generates, coarse to fine."""
         self._check(z)
-        x, _ = self.base.forward(self._sites(z, 2**self.depth))
+        x, _ = self.base.forward(self._level(z, 0))
         return [x, *(field for field, _ in self._ascend(x, z, from_level=0))]
 
     def forward(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """The finest field and log|det dx/dz|."""
         self._check(z)
-        x, log_det = self.base.forward(self._sites(z, 2**self.depth))
+        x, log_det = self.base.forward(self._level(z, 0))
         return self._finest(x, z, log_det, from_level=0)
 
     def inverse(self, x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
@@ -104,12 +116,10 @@ class Hierarchy(AbstractBijector):
     ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
         """The finest field, its log-determinant and its score, level by level."""
         self._check(z)
-        stride = 2**self.depth
-        x, log_det, delta = self.base.push_score(self._sites(z, stride), self._sites(score, stride))
-        for index in self.level_of:
-            stride //= 2
+        x, log_det, delta = self.base.push_score(self._level(z, 0), self._level(score, 0))
+        for level, index in enumerate(self.level_of, 1):
             x, step, delta = self.levels[index].push_score(
-                self._merge(x, self._sites(z, stride)), self._merge(delta, self._sites(score, stride))
+                self._merge(x, self._level(z, level)), self._merge(delta, self._level(score, level))
             )
             log_det = step + log_det
         return x, log_det, delta
@@ -132,8 +142,7 @@ class Hierarchy(AbstractBijector):
         `z` covers the whole lattice; its values at the coarse sites are not used. Raises `UsageError` for a
         coarse shape that is no level's.
         """
-        shapes = level_shapes(self.lattice)
-        shape = coarse.shape[: self.lattice.ndim]
+        shapes, shape = level_shapes(self.lattice), coarse.shape[: self.lattice.ndim]
         if shape not in shapes:
             raise UsageError(f"A coarse field of shape {shape} is none of the levels {shapes}.")
         self._check(z)
@@ -146,8 +155,7 @@ class Hierarchy(AbstractBijector):
 
     def _ascend(self, x: Array, z: Array, *, from_level: int):
         for level in range(from_level, self.depth):
-            stride = 2 ** (self.depth - 1 - level)
-            x, step = self.levels[self.level_of[level]].forward(self._merge(x, self._sites(z, stride)))
+            x, step = self.levels[self.level_of[level]].forward(self._merge(x, self._level(z, level + 1)))
             yield x, step
 
     def _descend(self, x: Array, levels: int) -> tuple[Array, list[Array], Float[Array, "..."]]:
@@ -155,19 +163,20 @@ class Hierarchy(AbstractBijector):
         for level in range(self.depth - 1, self.depth - 1 - levels, -1):
             field, step = self.levels[self.level_of[level]].inverse(x)
             latents.append(field)
-            x, log_det = self._sites(field, 2), step + log_det
+            x, log_det = self._level(field, level), step + log_det
         return x, latents, log_det
 
     def _check(self, x: Array) -> None:
         if x.shape[: self.lattice.ndim] != self.lattice.shape:
             raise UsageError(f"The field has shape {x.shape}, but the hierarchy is built for {self.lattice}.")
 
-    def _sites(self, x: Array, stride: int) -> Array:
-        return x[(slice(None, None, stride),) * self.lattice.ndim]
+    def _level(self, z: Array, level: int) -> Array:
+        """The values at the sites of a level, of a field on the whole lattice or on a finer level."""
+        return sites_at(z, level_shapes(self.lattice)[level])
 
     def _merge(self, coarse: Array, fine: Array) -> Array:
         """The fine field with its even sites replaced by the coarse field."""
-        period = (2,) * self.lattice.ndim
+        period = halved_cell(fine.shape[: self.lattice.ndim])
         cells: Cells = split(fine, period)
         cells[offsets(period)[0]] = coarse
         return join(cells, period)

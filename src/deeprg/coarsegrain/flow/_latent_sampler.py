@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ...hamiltonians import AbstractHamiltonian, ContinuousDual
+from ...hamiltonians import AbstractDual, AbstractHamiltonian
 from ...montecarlo.samplers import AbstractSampler, Draws, Info, Start, State, ordered_chains
 from ...montecarlo.samplers._base import checked_chains, entropy
 from ...montecarlo.samplers._trajectories import check_divergences, initial, trajectories, tuned
@@ -93,8 +93,8 @@ class LatentSampler(AbstractSampler):
             raise UsageError(f"The share of latents that are redrawn is {redraw}; it must be in (0, 1].")
         self.name, self.steps, self.redraw = method, steps, redraw
         self.density = LatentDensity(flow, hamiltonian)
-        self.dual = hamiltonian if isinstance(hamiltonian, ContinuousDual) else None
-        self.hamiltonians = (hamiltonian if self.dual is None else self.dual.ising,)
+        self.dual = hamiltonian if isinstance(hamiltonian, AbstractDual) else None
+        self.hamiltonians = (hamiltonian if self.dual is None else self.dual.spins,)
         self.chains = checked_chains(chains)
         most = max(_VALUES // hamiltonian.lattice.size, 1)
         self.together = next(n for n in range(min(most, chains), 0, -1) if chains % n == 0)

@@ -1,10 +1,11 @@
 """A simulation whose chains move in the latents of a flow, for `deeprg.montecarlo.running.simulate`."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...hamiltonians import AbstractHamiltonian, ContinuousDual, GaussianField, Phi4
+from ...hamiltonians import AbstractDual, AbstractHamiltonian, build_model
 from ...montecarlo.samplers import Start
 from ...montecarlo.simulation import Group, Simulation
 from ...runs.errors import UsageError
@@ -25,9 +26,11 @@ class LatentSimulation(Simulation):
     continued by the flow that began it. `leapfrogs` and `redraw` are those of `LatentSampler`.
 
     >>> from deeprg.coarsegrain.flow import Chain, Flow
+    >>> from deeprg.hamiltonians import Phi4
     >>> from deeprg.lattice import Lattice
-    >>> target = Phi4(Lattice((4, 4)), mass_squared=1.0, quartic=1.0)
-    >>> plan = LatentSimulation.of(Flow(target.lattice, Chain()), target, samples=1000).plan()
+    >>> target, options = Phi4(Lattice((4, 4)), -1.0, 1.0), {"mass_squared": -1.0, "quartic": 1.0}
+    >>> flow = Flow(target.lattice, Chain())
+    >>> plan = LatentSimulation.of(flow, target, model="phi4", options=options, samples=1000).plan()
     >>> plan.model, plan.chains, plan.draws
     ('phi4', 125, 8)
     """
@@ -41,27 +44,32 @@ class LatentSimulation(Simulation):
 
     @classmethod
     def of(
-        cls, flow: AbstractFlow, target: AbstractHamiltonian, *, algorithm: str = "latent-hmc", **choices: Any
+        cls,
+        flow: AbstractFlow,
+        target: AbstractHamiltonian,
+        *,
+        model: str,
+        options: Mapping[str, Any] | None = None,
+        algorithm: str = "latent-hmc",
+        **choices: Any,
     ) -> "LatentSimulation":
-        """The simulation of a flow's target; `UsageError` for a Hamiltonian that no ensemble can name."""
-        if isinstance(target, ContinuousDual) and type(target.ising).__name__ == "Ising":
-            ising = target.ising
-            model, temperatures, options = "ising", (ising.temperature,), {"field": ising.field}
-        elif isinstance(target, Phi4):
-            model, temperatures = "phi4", ()
-            options = {"mass_squared": target.mass_squared, "quartic": target.quartic}
-        elif isinstance(target, GaussianField):
-            model, temperatures, options = "gaussian", (), {"mass_squared": target.mass_squared}
-        else:
+        """The simulation of a flow's target, whose spins, or itself, `model` and `options` name.
+
+        Raises `UsageError` when they name another one.
+        """
+        carried = target.spins if isinstance(target, AbstractDual) else target
+        temperature = getattr(carried, "temperature", None)
+        named = build_model(model, carried.lattice, temperature, **(options or {}))
+        if named.describe() != carried.describe():
             raise UsageError(
-                f"Ensembles hold Ising spins, phi^4 and Gaussian fields, not {target.describe()}. "
-                "Use LatentSampler in Python."
+                f"The model '{model}' with these options is {named.describe()}, but the flow's target is "
+                f"{carried.describe()}."
             )
         return cls(
             model,
-            target.lattice.shape,
-            temperatures,
-            options,
+            carried.lattice.shape,
+            () if temperature is None else (temperature,),
+            dict(options or {}),
             algorithm=algorithm,
             flow=flow,
             target=target,

@@ -10,7 +10,7 @@ from ...lattice import Lattice
 from ...runs.errors import UsageError
 from ._bijector import AbstractBijector, Chain
 from ._flow import AbstractFlow, Flow, SymmetrisedFlow
-from ._hierarchy import Hierarchy, level_shapes
+from ._hierarchy import Hierarchy, level_shapes, sites_at
 
 __all__ = ["base_flow", "checked", "hierarchy_of", "latent_scales", "links_of", "pull"]
 
@@ -64,7 +64,7 @@ def hierarchy_of(flow: AbstractFlow) -> Hierarchy:
 def latent_scales(lattice: Lattice) -> np.ndarray:
     """The scale of the latent of every site in a hierarchy, integers [*lattice].
 
-    0 for the sites of the coarsest level, n for those that are new at level n:
+    0 for the sites of the coarsest level, n for those that are new at level n. Where all extents are alike,
     scale = max(0, depth - v), 2^v the largest power of two that divides all coordinates of the site.
 
     Raises `UsageError` for a lattice that cannot be halved to at most 16 sites, as `level_shapes` does.
@@ -72,10 +72,9 @@ def latent_scales(lattice: Lattice) -> np.ndarray:
     >>> latent_scales(Lattice((4, 4))).tolist()
     [[0, 2, 1, 2], [2, 2, 2, 2], [1, 2, 1, 2], [2, 2, 2, 2]]
     """
-    depth = len(level_shapes(lattice)) - 1
     scales = np.empty(lattice.shape, np.int64)
-    for level in range(depth, -1, -1):
-        scales[(slice(None, None, 2 ** (depth - level)),) * lattice.ndim] = level
+    for level, shape in reversed(list(enumerate(level_shapes(lattice)))):
+        sites_at(scales, shape)[...] = level
     return scales
 
 

@@ -1,4 +1,4 @@
-"""Context networks that know where they are: for images, where no place is like another."""
+"""Context networks that know where they are: for images and random bonds, where no place is like another."""
 
 import math
 from collections.abc import Sequence
@@ -19,41 +19,35 @@ __all__ = ["PlacedNet", "with_places"]
 
 
 class PlacedNet(eqx.Module):
-    """A context network with trained numbers of each site, `place` [k, sites], beside its context.
+    """A context network with trained numbers of each site, `place` [k, sites], that shift its first layer.
 
-    One network still serves all sites, but it is no longer the same function at each of them. Raises
-    `UsageError` for a network that is odd in its context (the numbers of a site do not change sign with a
-    field), and for fewer than one number.
+    One network still serves all sites, but it is no longer the same function at each of them. The numbers
+    of a site do not change sign with a field: a network that is odd in its context stays so, and one that is
+    not has a linear path from them to its odd outputs as well. Raises `UsageError` for fewer than one number.
 
     >>> import jax, jax.numpy as jnp
-    >>> net = ContextNet(2, n_even=1, n_odd=1, start=[0.0], odd=False, key=jax.random.key(0))
-    >>> even, _ = PlacedNet.of(net, 4, places=3, key=jax.random.key(1))(jnp.zeros((2, 4)))
-    >>> len(set(even[0].tolist()))
-    4
+    >>> net = ContextNet(2, n_even=1, n_odd=1, start=[0.0], key=jax.random.key(0))
+    >>> even, odd = PlacedNet.of(net, 4, places=3, key=jax.random.key(1))(jnp.zeros((2, 4)))
+    >>> len(set(even[0].tolist())), odd[0].tolist()
+    (4, [0.0, 0.0, 0.0, 0.0])
     """
 
     net: ContextNet
     place: Float[Array, "k sites"]
+    shift: Float[Array, "h k"]
+    direct: Float[Array, "o k"] | None
 
     @classmethod
     def of(cls, net: ContextNet, sites: int, *, places: int, key: PRNGKeyArray) -> "PlacedNet":
-        """The network with `places` more inputs and normal numbers for each of the sites in them."""
+        """The network with `places` normal numbers for each of the sites."""
         if places < 1:
             raise UsageError(f"Each site has at least one number of its own, not {places}.")
-        if net.odd:
-            raise UsageError(
-                "A network that knows its place is no odd function of its context; take flow.symmetry=none."
-            )
-        first, direct = net.mix_odd[0], net.direct
+        first = net.mix_odd[0]
         place_key, weight_key = jax.random.split(key)
         inputs = first.shape[1] + places
-        columns = normals(weight_key, (first.shape[0], places), first.dtype) / math.sqrt(inputs)
-        longer = jnp.concatenate([first, columns], axis=1)
-        silent = jnp.zeros((direct.shape[0], places), direct.dtype)
-        grown = eqx.tree_at(
-            lambda n: (n.mix_odd[0], n.direct), net, (longer, jnp.concatenate([direct, silent], axis=1))
-        )
-        return cls(grown, normals(place_key, (places, sites), first.dtype))
+        shift = normals(weight_key, (first.shape[0], places), first.dtype) / math.sqrt(inputs)
+        direct = None if net.odd else jnp.zeros((net.direct.shape[0], places), first.dtype)
+        return cls(net, normals(place_key, (places, sites), first.dtype), shift, direct)
 
     @property
     def bias(self) -> list[Array]:
@@ -62,7 +56,7 @@ class PlacedNet(eqx.Module):
 
     @property
     def odd(self) -> bool:
-        """Whether the network is odd in its context: never."""
+        """Whether the network is odd in its context."""
         return self.net.odd
 
     def __call__(
@@ -72,9 +66,16 @@ class PlacedNet(eqx.Module):
         count = self.place.shape[1]
         if context.shape[1] != count:
             raise UsageError(f"The network has places for {count} sites, not for {context.shape[1]}.")
-        place = self.place.reshape(*self.place.shape, *(1,) * (context.ndim - 2))
-        place = jnp.broadcast_to(place, (self.place.shape[0], *context.shape[1:]))
-        return self.net(jnp.concatenate([context, place.astype(context.dtype)]))
+        rest = (1,) * (context.ndim - 2)
+
+        def everywhere(numbers: Array) -> Array:
+            spread = numbers.reshape(*numbers.shape, *rest)
+            return jnp.broadcast_to(spread, (numbers.shape[0], *context.shape[1:])).astype(context.dtype)
+
+        even, odd = self.net(context, everywhere(self.shift @ self.place))
+        if self.direct is not None:
+            odd = odd + everywhere(self.direct @ self.place)
+        return even, odd
 
 
 def with_places(hierarchy: Hierarchy, *, places: int, key: PRNGKeyArray) -> Hierarchy:

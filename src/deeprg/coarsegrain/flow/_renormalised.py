@@ -13,7 +13,7 @@ from ...lattice import Lattice
 from ...runs.errors import UsageError
 from ._bijector import Chain
 from ._flow import AbstractFlow, Flow
-from ._hierarchy import Hierarchy, level_shapes
+from ._hierarchy import Hierarchy, level_shapes, sites_at
 from ._latents import base_flow, hierarchy_of, links_of
 
 __all__ = ["MarginalEnergy", "RenormalisedEnergy", "coarse_flow"]
@@ -157,9 +157,8 @@ class RenormalisedEnergy(eqx.Module):
 
     def _log_prior_of_details(self, z: Array) -> Array:
         """ln p of the latents that are not at sites of y."""
-        stride = 2**self.levels
         everywhere = np.zeros(self.flow.lattice.shape, bool)
-        everywhere[(slice(None, None, stride),) * self.flow.lattice.ndim] = True
+        sites_at(everywhere, coarse_flow(self.flow, self.levels).lattice.shape)[...] = True
         mask = everywhere.reshape(*everywhere.shape, *(1 for _ in z.shape[everywhere.ndim :]))
         density = jnp.where(mask, 0.0, base_flow(self.flow).prior.log_density(z))
         return jnp.sum(density, axis=tuple(range(everywhere.ndim)))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from deeprg.hamiltonians import XY, AbstractHamiltonian, ContinuousDual, GaussianField, Phi4
+from deeprg.hamiltonians import XY, AbstractDual, AbstractHamiltonian, GaussianField, Phi4
 from deeprg.runs.errors import NumericalError, UsageError
 
 from ._base import (
@@ -49,7 +49,7 @@ class _HamiltonianSampler(AbstractSampler):
         self.shape = fixed_shape(self.hamiltonians)
         if len(self.hamiltonians) != 1:
             raise UsageError(f"{self.name} runs one Hamiltonian at a time, not {len(self.hamiltonians)}.")
-        if not isinstance(self.hamiltonians[0], Phi4 | GaussianField | ContinuousDual | XY):
+        if not isinstance(self.hamiltonians[0], Phi4 | GaussianField | AbstractDual | XY):
             raise UsageError(
                 f"{self.name} needs a continuous field; {type(self.hamiltonians[0]).__name__} is discrete. "
                 "Take 'metropolis', 'heat-bath' or a cluster algorithm, or the continuous dual of the spins."
