@@ -12,7 +12,7 @@ BAD = {
     "negative temperature": (["--temperature", "-1"], "must be positive, not -1"),
     "zero temperature": (["--temperature", "0"], "must be positive, not 0"),
     "nan temperature": (["--temperature", "nan"], "must be a finite number"),
-    "indivisible size": (["--size", "5"], "Choose extents with more factors of 2"),
+    "indivisible size": (["--size", "7"], "Choose extents with more factors of 2"),
     "indivisible blocks": (["--size", "6", "--preset", "original"], "powers of 2"),
     "no lattice": (["--shape", "none"], "not a lattice shape"),
     "four axes": (["--shape", "2x2x2x2"], "1 to 3 axes"),
@@ -76,7 +76,7 @@ def test_size_and_duration_must_be_said(cli, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "5", "--steps", "1"], "Choose extents with more factors of 2"),
+        (["--size", "7", "--steps", "1"], "Choose extents with more factors of 2"),
         (["--size", "4", "--steps", "1", "hamiltonian.field=0.1", "flow.symmetry=odd"], "not even"),
         (["--size", "4"], "--steps N, --minutes M"),
         (["--size", "4", "--steps", "1", "--out", "taken"], "exists and is not an empty folder"),

@@ -50,6 +50,15 @@ def test_samples_are_integers_like_the_data(run, capsys):
     np.testing.assert_array_equal(np.load(run / "samples-seed1.npy").shape, (20, 4, 4))
 
 
+def test_page_and_findings(run, cli):
+    answer = cli("report", run)
+    assert answer.code == 0, answer.err
+    page = (run / "report.html").read_text()
+    assert "A flow fitted to" in page
+    assert "bits per dimension" in page
+    assert cli("diagnose", run, "--json").json["checks"] == ["status", "finiteness", "overfitting"]
+
+
 def test_copies_are_nearer_than_new_images():
     """The control that finds memorisation, and its twin: new draws of the same law."""
     rng = np.random.default_rng(1)

@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from deeprg.cli._interval_report import _values
 from deeprg.cli._intervals import parse_interval
 from deeprg.exact import reference
 from deeprg.hamiltonians import build_hamiltonian
 from deeprg.lattice import Lattice
+from deeprg.probes import TemperatureCurves
 from deeprg.runs.errors import UsageError
 
 TINY = (
@@ -59,6 +61,40 @@ def test_samples_at_a_value_inside_and_outside(run, cli):
     outside = cli("sample", path, "--temperature", "6.5", "-n", "400", "--json")
     assert outside.json["extrapolates"] is True
     assert outside.json["warnings"][0] == "T = 6.5 lies outside the trained interval [4, 6]: extrapolation."
+
+
+def test_page_and_findings(run, cli):
+    path, _ = run
+    answer = cli("report", path)
+    assert answer.code == 0, answer.err
+    page = (path / "report.html").read_text()
+    assert "one flow for temperature in [4, 6]" in page
+    assert page.count("<img") == 2
+    found = cli("diagnose", path, "--json").json
+    assert found["checks"] == ["status", "finiteness", "values"]
+    assert {one["check"] for one in found["findings"]} <= {"values"}
+
+
+def test_values_with_few_effective_samples_are_named(run):
+    curves = TemperatureCurves.from_dict(run[1].json["curves"])
+    curves.ess[[0, 2]] = 0.01
+    curves.pareto_k[1] = 0.9
+    few, tail = _values(curves)
+    assert few.what == "fewer than 1000 effective samples at temperature = 4, 4.333"
+    assert "0.7 at temperature = 4.167" in tail.what
+
+
+@pytest.mark.slow
+def test_latent_chains_at_a_value(run, cli):
+    path, _ = run
+    options = ("--method", "latent-hmc", "--chains", "50", "--json")
+    answer = cli("sample", path, "--at", "4.7", "-n", "4000", *options)
+    assert answer.code == 0, answer.err
+    known = reference(build_hamiltonian("ising", Lattice((2, 2)), temperature=4.7)).observables
+    (row,) = answer.json["temperatures"]
+    energy = row["observables"]["energy_per_site"]
+    assert abs(energy["value"] - known["energy_per_site"]) < 4 * energy["error"]
+    assert (path / "latent-hmc-at-4.7-seed0.zarr").exists()
 
 
 @pytest.mark.slow
@@ -119,12 +155,12 @@ def test_bad_intervals_are_refused_before_anything_is_made(cli, arguments, text,
 def test_other_verbs_and_wrong_values_say_what_to_do(run, cli, tmp_path):
     path, _ = run
     for arguments, text in (
-        (("report", path), "--curves"),
+        (("probe", path), "report and diagnose read it"),
         (("sample", path), "--at VALUE"),
         (("sample", path, "--at", "warm"), "give a number"),
         (("sample", path, "--at", "-1"), "must be positive"),
         (("sample", path, "--curves", "--at", "5"), "leave out"),
-        (("sample", path, "--at", "5", "--method", "latent-hmc"), "goes with"),
+        (("sample", path, "--method", "latent-hmc"), "--at VALUE"),
         (("train", "flow", "--from", path, "--resume", path), "exclude each other"),
         (("train", "flow", "--from", path, "--steps=1", "flow.width=5", "--out", tmp_path / "x"), "widths"),
     ):

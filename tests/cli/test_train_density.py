@@ -151,7 +151,7 @@ def test_real_fields_and_images(cli, tmp_path, compilation_cache):
     assert answer.code == 0, answer.err
     bits = answer.json["data"]["bits"]
     assert 2 - 4 * bits["error"] < bits["value"] < 2.5  # the entropy is 2; smooth maps miss the edges
-    assert "deeprg sample reads it" in cli("report", tmp_path / "b").err
+    assert "deeprg sample, report and diagnose read it" in cli("probe", tmp_path / "b").err
     # The data of a run must stay what they were.
     np.save(tmp_path / "images.npy", 3 - images)
     changed = cli("train", "flow", "--resume", tmp_path / "b")

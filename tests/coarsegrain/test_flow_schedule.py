@@ -123,7 +123,7 @@ def test_level_shapes_halve_down_to_an_odd_extent(shape):
         levels = level_shapes(Lattice(shape))
     except UsageError:
         odd_parts = [extent // (extent & -extent) for extent in shape]
-        assert np.prod(odd_parts) > 16
+        assert np.prod(odd_parts) > 27
         return
     assert levels[-1] == shape
     assert all(extent % 2 for extent in levels[0])

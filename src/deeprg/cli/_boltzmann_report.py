@@ -1,6 +1,5 @@
 """The page and the findings of a run of `deeprg train rbm` or `train dbn`."""
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,17 +8,14 @@ from typing import Any
 from deeprg.cli._boltzmann_network import network_table
 from deeprg.cli._boltzmann_results import rbm_table
 from deeprg.cli._boltzmann_setup import BoltzmannSetup, checkpoint_folder, open_boltzmann, trained_network
-from deeprg.cli._console import next_step, print_json, say
+from deeprg.cli._plain_report import stored_pictures, write_report
 from deeprg.probes import receptive_fields, weight_spectrum
-from deeprg.report._blocks import document, escaped, grid, pairs, picture, section, verdict_box
-from deeprg.report.diagnosis import Finding, verdict
+from deeprg.report._blocks import picture
+from deeprg.report.diagnosis import Finding
 from deeprg.report.style import data_uri, figure, finish, legend, style
 from deeprg.report.vh_maps import plot_tiles
 from deeprg.report.weight_spectra import plot_weight_spectra
-from deeprg.runs.atomic import write_text
-from deeprg.runs.config import leaves
-from deeprg.runs.errors import UsageError
-from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
+from deeprg.runs.folder import RunFolder
 
 __all__ = ["RBM_CHECKS", "findings_of", "report_rbm"]
 
@@ -89,9 +85,6 @@ def _numbers(results: Mapping[str, Any], where: str, first: bool) -> list[Findin
 
 def report_rbm(run: RunFolder, *, out: Path | None, json: bool) -> int:
     """Write the page; returns the exit code."""
-    target = run.report if out is None else out
-    if target.is_dir():
-        raise UsageError(f"'{target}' is a folder. Give the path of a file, or leave --out away.")
     _, setup = open_boltzmann(run.path)
     findings, results, metrics = findings_of(run), run.results(), run.metrics()
     deep = setup.config.kind == "dbn"
@@ -100,29 +93,20 @@ def report_rbm(run: RunFolder, *, out: Path | None, json: bool) -> int:
     last = checkpoint_folder(run, setup, len(setup.machines) - 1) / "last.eqx"
     if last.exists():
         pictures += _weights(run, setup)
-    table = "" if results is None else f"<pre>{escaped(text(results))}</pre>"
-    parts = [
-        verdict_box(findings, results=results is not None),
-        section("Results", table),
-        section("Figures", grid(pictures)),
-        section("Flow and probes", grid(_stored(run))),
-        section("Settings", pairs(leaves(run.resolved()))),
-        section("Environment", pairs(leaves(run.environment()))),
-    ]
     first = setup.machines[0]
     widths = "-".join(str(n) for n in (first.n_visible, *(one.n_hidden for one in setup.machines)))
-    kind = "Deep belief network" if deep else "Restricted Boltzmann machine"
-    title = f"{kind} {widths}, {first.visible.name} and {first.hidden.name} units"
-    write_text(target, document(run.name, title, parts))
-    say(verdict(findings))
-    if json:
-        print_json({"schema_version": SCHEMA_VERSION, "run": str(run.path), "report": str(target.resolve())})
-    elif results is not None:
-        print(text(results, report=str(target)))
-    else:
-        print(target)
-    next_step(f"open {target} in a browser", f"deeprg probe {run.path}")
-    return 0
+    name = "Deep belief network" if deep else "Restricted Boltzmann machine"
+    return write_report(
+        run,
+        title=f"{name} {widths}, {first.visible.name} and {first.hidden.name} units",
+        findings=findings,
+        table=None if results is None else text(results),
+        pictures=pictures,
+        more=stored_pictures(run, "flow.png", "probe-*.png"),
+        out=out,
+        json=json,
+        verbs=(f"deeprg probe {run.path}",),
+    )
 
 
 def _curves(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -166,13 +150,3 @@ def _weights(run: RunFolder, setup: BoltzmannSetup) -> list[str]:
                 caption = what if depth == 1 else f"Effective receptive fields of layer {depth}"
                 pictures.append(picture(data_uri(fig), caption))
     return pictures
-
-
-def _stored(run: RunFolder) -> list[str]:
-    """Figures of deeprg flow and deeprg probe, where they were run."""
-    found = []
-    for path in [run.path / "flow.png", *sorted(run.path.glob("probe-*.png"))]:
-        if path.exists():
-            uri = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-            found.append(picture(uri, f"deeprg {path.stem.replace('-', ' ', 1)}"))
-    return found

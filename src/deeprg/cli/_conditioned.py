@@ -39,7 +39,7 @@ from deeprg.train.batches import key_batches
 from deeprg.train.loop import TrainResult
 from deeprg.train.stop import StopRequest
 
-__all__ = ["ConditionedSetup", "build_conditioned", "curve_table", "prepare", "save_curves"]
+__all__ = ["ConditionedSetup", "build_conditioned", "curve_figure", "curve_table", "prepare", "save_curves"]
 
 VALUES = 13  # of the parameter, over the interval, at which a conditioned flow is judged
 _FEWEST = 1000
@@ -163,15 +163,19 @@ def _worst(curves: TemperatureCurves) -> dict[str, Any]:
 def save_curves(folder: RunFolder, family: HamiltonianFamily, curves: TemperatureCurves) -> None:
     """temperature-curves.json and temperature-curves.png in the run folder."""
     write_json(folder.path / "temperature-curves.json", curves.to_dict())
+    with style():
+        write_figure(folder.path / "temperature-curves.png", curve_figure(family, curves))
+
+
+def curve_figure(family: HamiltonianFamily, curves: TemperatureCurves) -> Any:
+    """The four panels of the curves, with the exact lines and the critical temperature where known."""
     lines = _exact_lines(family, curves)
     spins = family.parameter == "temperature" and len(curves.shape) == 2
     critical = critical_temperature(family.lattice) if spins else None
     if critical is not None and not curves.values.min() <= critical <= curves.values.max():
         critical = None
     title = f"{family.model.lattice}: one flow for {family.describe_interval}"
-    with style():
-        figure = plot_temperature_curves(curves, exact=lines, critical=critical, title=title)
-    write_figure(folder.path / "temperature-curves.png", figure)
+    return plot_temperature_curves(curves, exact=lines, critical=critical, title=title)
 
 
 def _exact_lines(family: HamiltonianFamily, curves: TemperatureCurves) -> dict[str, Curve]:

@@ -4,12 +4,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from deeprg.cli._conditioned_sampling import open_at
 from deeprg.cli._console import next_step, say, seconds_text, warn
 from deeprg.cli._sampling_progress import sampling_progress
 from deeprg.cli._setup import open_run, trained
 from deeprg.cli._simulating import run_measure
 from deeprg.coarsegrain.flow import LatentSimulation
-from deeprg.hamiltonians import MODELS
+from deeprg.hamiltonians import MODELS, AbstractDual
 from deeprg.montecarlo.ensembles import Ensemble
 from deeprg.montecarlo.running import simulate
 from deeprg.runs.errors import UsageError
@@ -24,8 +25,11 @@ _DEGENERATE = 0.01
 
 def model_of(setup: Any) -> tuple[str, dict[str, Any]]:
     """The name and options in `MODELS` of the spins or the field that a run's Hamiltonian stands for."""
-    values = setup.values["hamiltonian"]
-    return values["name"], {key: values[key] for key in MODELS[values["name"]].options}
+    values, target = setup.values["hamiltonian"], setup.hamiltonian
+    options = {key: values[key] for key in MODELS[values["name"]].options}
+    if not isinstance(target, AbstractDual):  # a field at one value of an interval has it as an attribute
+        options = {key: getattr(target, key) for key in options}
+    return values["name"], options
 
 
 def degenerate(ess: float) -> str | None:
@@ -48,15 +52,25 @@ def run_latent_sampling(
     out: Path | None,
     choices: dict[str, Any],
     json: bool,
+    at: str | None = None,
 ) -> int:
-    """Run the chains into an ensemble, measure it, print; returns the exit code."""
+    """Run the chains into an ensemble, measure it, print; returns the exit code.
+
+    `at` is the value of a run over an interval.
+    """
     run = RunFolder.open(name)
-    setup = open_run(run)
-    path = run.path / f"{method}-seed{seed}.zarr" if out is None else out
+    if at is None:
+        setup = open_run(run)
+        flow, where = trained(run, setup, checkpoint=checkpoint), ""
+    else:
+        setup, flow, outside = open_at(run, at, checkpoint)
+        where = f"-at-{at}"
+        for text in outside:
+            warn(text)
+    path = run.path / f"{method}{where}-seed{seed}.zarr" if out is None else out
     judged = (run.results() or {}).get("ess")
     if judged is not None and (text := degenerate(judged)) is not None:
         warn(text)
-    flow = trained(run, setup, checkpoint=checkpoint)
     weights = read_header(run.checkpoints / f"{checkpoint}.eqx")["crc32"]
     name, options = model_of(setup)
     simulation = LatentSimulation.of(
@@ -67,7 +81,7 @@ def run_latent_sampling(
         algorithm=method,
         samples=n,
         seed=seed,
-        origin=f"weights {weights:08x} of {run.path.name}",
+        origin=f"weights {weights:08x} of {run.path.name}{where}",
         **choices,
     ).plan()
     if path.exists():

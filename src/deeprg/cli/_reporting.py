@@ -1,9 +1,9 @@
 """`deeprg report` and `deeprg diagnose` behind their flags."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ from deeprg.cli._setup import Setup, open_run, trained
 from deeprg.cli._table import result_table
 from deeprg.probes import MeasuredDraws, spin_log_partition
 from deeprg.report.citations import citations_for
-from deeprg.report.diagnosis import CHECKS, Case, diagnose, verdict
+from deeprg.report.diagnosis import CHECKS, Case, Finding, diagnose, verdict
 from deeprg.report.html import ReportData, page
 from deeprg.report.labels import target_name
 from deeprg.report.style import style
@@ -25,6 +25,26 @@ from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
 __all__ = ["case_of", "report_ensemble", "run_diagnosis", "run_report"]
+
+
+class _Other(NamedTuple):
+    """The page, the findings and the names of the checks of a kind of run other than a flow's."""
+
+    report: Callable[..., int]
+    findings: Callable[[RunFolder], list[Finding]]
+    checks: tuple[str, ...]
+
+
+def _others() -> dict[str, _Other]:
+    from deeprg.cli._boltzmann_report import RBM_CHECKS, findings_of, report_rbm
+    from deeprg.cli._image_report import IMAGE_CHECKS, image_findings, report_images
+    from deeprg.cli._interval_report import INTERVAL_CHECKS, interval_findings, report_interval
+
+    return {
+        "rbm": _Other(report_rbm, findings_of, RBM_CHECKS),
+        "images": _Other(report_images, image_findings, IMAGE_CHECKS),
+        "conditioned": _Other(report_interval, interval_findings, INTERVAL_CHECKS),
+    }
 
 
 def case_of(run: RunFolder) -> Case:
@@ -42,10 +62,8 @@ def case_of(run: RunFolder) -> Case:
 def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool) -> int:
     """Write the page; returns the exit code."""
     run = RunFolder.open(name)
-    if kind_of(run) == "rbm":
-        from deeprg.cli._boltzmann_report import report_rbm
-
-        return report_rbm(run, out=out, json=json)
+    if (other := _others().get(kind_of(run))) is not None:
+        return other.report(run, out=out, json=json)
     case, setup = case_of(run), open_run(run)
     target = run.report if out is None else out
     if target.is_dir():
@@ -143,11 +161,9 @@ def _scales(run: RunFolder, setup: Setup, count: int, seed: int) -> list[np.ndar
 def run_diagnosis(name: str, *, strict: bool, json: bool) -> int:
     """Print what may be wrong; returns the exit code."""
     run = RunFolder.open(name)
-    checks = CHECKS
-    if kind_of(run) == "rbm":
-        from deeprg.cli._boltzmann_report import RBM_CHECKS, findings_of
-
-        findings, checks = findings_of(run), RBM_CHECKS
+    checks = tuple(CHECKS)
+    if (other := _others().get(kind_of(run))) is not None:
+        findings, checks = other.findings(run), other.checks
     else:
         findings = diagnose(case_of(run))
     problems = [finding for finding in findings if finding.severity == "problem"]

@@ -43,9 +43,9 @@ def refuse_other(run: RunFolder, wanted: Kind) -> None:
         )
     verbs = {
         "rbm": "deeprg flow, probe, compare and report read it",
-        "conditioned": "deeprg sample RUN --at VALUE and --curves read it",
+        "conditioned": "deeprg sample RUN --at VALUE and --curves, report and diagnose read it",
         "flow": "deeprg sample, report and diagnose read it",
-        "images": "deeprg sample reads it",
+        "images": "deeprg sample, report and diagnose read it",
     }
     made = {"images": "flow --data FILE", "conditioned": "flow --temperature LOW:HIGH"}.get(wanted, wanted)
     raise UsageError(

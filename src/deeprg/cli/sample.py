@@ -111,8 +111,6 @@ def sample(
         return run_sampling(
             run, n=n, method=method, seed=seed, checkpoint=checkpoint, save=save, json=json, at=at
         )
-    if at is not None:
-        raise UsageError(f"--at goes with the methods importance, independence and direct, not {method}.")
     if save:
         raise UsageError(
             f"--save is for draws of the flow; --method {method} always keeps its ensemble (--out)."
@@ -120,5 +118,5 @@ def sample(
     from deeprg.cli._latent_sampling import run_latent_sampling
 
     return run_latent_sampling(
-        run, n=n, method=method, seed=seed, checkpoint=checkpoint, out=out, choices=choices, json=json
+        run, n=n, method=method, seed=seed, checkpoint=checkpoint, out=out, choices=choices, json=json, at=at
     )

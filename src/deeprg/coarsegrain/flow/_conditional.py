@@ -82,7 +82,7 @@ def conditional_hierarchy(
     with them the kept variables are learned too. With `shared` all levels of one schedule have the same
     weights (scale invariance). With `odd` the whole map commutes with x -> -x.
 
-    Raises `UsageError` for a lattice that cannot be halved down to 16 sites, a radius below one (no context),
+    Raises `UsageError` for a lattice that cannot be halved down to 27 sites, a radius below one (no context),
     and numbers that are not positive.
 
     >>> import jax

@@ -14,13 +14,13 @@ from ._cells import Cells, Offset, halved_cell, join, offsets, split
 
 __all__ = ["Hierarchy", "level_shapes", "sites_at"]
 
-_LARGEST_BASE = 16
+_LARGEST_BASE = 27  # 5x5 and 3x3x3
 
 
 def level_shapes(lattice: Lattice) -> list[Offset]:
     """The shapes of all levels, coarse to fine; each halves the longest even extents, see `halved_cell`.
 
-    Raises `UsageError` when more than 16 sites remain at the coarsest level.
+    Raises `UsageError` when more than 27 sites remain at the coarsest level.
 
     >>> level_shapes(Lattice((16, 4)))
     [(1, 1), (2, 2), (4, 4), (8, 4), (16, 4)]
@@ -58,7 +58,7 @@ class Hierarchy(AbstractBijector):
     put aside, from the coarse variable x_{n-1}, which is handed on. MERA, TTN and the coarse-to-fine
     conditional hierarchy differ in T_n alone.
 
-    Raises `UsageError` when the lattice cannot be halved to at most 16 sites, or the number of levels is
+    Raises `UsageError` when the lattice cannot be halved to at most 27 sites, or the number of levels is
     another than the lattice has.
 
     >>> import jax.numpy as jnp

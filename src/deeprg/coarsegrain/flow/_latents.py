@@ -67,7 +67,7 @@ def latent_scales(lattice: Lattice) -> np.ndarray:
     0 for the sites of the coarsest level, n for those that are new at level n. Where all extents are alike,
     scale = max(0, depth - v), 2^v the largest power of two that divides all coordinates of the site.
 
-    Raises `UsageError` for a lattice that cannot be halved to at most 16 sites, as `level_shapes` does.
+    Raises `UsageError` for a lattice that cannot be halved to at most 27 sites, as `level_shapes` does.
 
     >>> latent_scales(Lattice((4, 4))).tolist()
     [[0, 2, 1, 2], [2, 2, 2, 2], [1, 2, 1, 2], [2, 2, 2, 2]]
