@@ -40,7 +40,9 @@ def test_wandering(cli, tiny_run):
     assert answer.code == 0
     course = answer.json["magnetization_along_direction"]
     assert course[0] < 0 < course[-1]
-    assert all((tiny_run.path / f"wander-{kind}.png").exists() for kind in ("path", "mix", "direction"))
+    assert all(
+        (tiny_run.path / f"wander-{kind}.png").exists() for kind in ("path", "mix", "direction", "wall")
+    )
     assert (tiny_run.path / "wander-path.gif").read_bytes()[:6] == b"GIF89a"
 
 

@@ -17,6 +17,7 @@ from deeprg.coarsegrain.flow import AbstractFlow, base_flow, pull
 from deeprg.hamiltonians import AbstractDual, AbstractHamiltonian, ContinuousDual
 from deeprg.probes.collective import cut_information, information_maps, renormalised_levels, target_fields
 from deeprg.probes.kernels import gradient_kernels, latent_correlations, latent_reach
+from deeprg.probes.scale_information import scale_information
 from deeprg.report.latents import plot_correlation_matrix, plot_information_map, plot_kernels
 from deeprg.report.renormalised import plot_coupling_flow
 from deeprg.report.style import figure
@@ -25,6 +26,7 @@ from deeprg.runs.errors import UsageError
 __all__ = ["FLOW_PROBES", "FlowSubject", "fields_of"]
 
 _FIELDS, _LATENTS = 20_000, 1024
+_FEW = 4000  # for estimates by nearest neighbours
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +112,16 @@ def _information(subject: FlowSubject) -> Finding:
     ]
     numbers: dict[str, Any] = {"largest_physical": before, "largest_latent": after}
     numbers["removed"] = maps.removed.to_dict()
+    scales = scale_information(subject.flow, subject.fields[..., :_FEW])
+    for row in scales:
+        shape_text = "x".join(map(str, row.shape))
+        told, left = (with_error(one.value, one.error) for one in (row.field, row.latent))
+        rows.append((f"I(coarse : details) of a block, {shape_text}", f"{told} nats, of latents {left}"))
+    numbers["scales"] = [
+        {"shape": row.shape, "field": row.field.to_dict(), "latent": row.latent.to_dict()} for row in scales
+    ]
     try:
-        cut = cut_information(subject.flow, subject.fields[..., :4000])
+        cut = cut_information(subject.flow, subject.fields[..., :_FEW])
         rows.append(("I(a:b) across a cut", f"{with_error(cut.value, cut.error)} nats"))
         numbers["cut"] = cut.to_dict()
     except UsageError as error:

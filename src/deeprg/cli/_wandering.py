@@ -62,33 +62,60 @@ def run_wander(name: str, *, path: str, steps: int, seed: int, checkpoint: str, 
     picture(
         "mix", np.stack([other, *mixed, one], axis=-1), titles, "latents of two configurations", moving=False
     )
-    say("the direction of the magnetization")
-    count = int(_APART * len(order))
-    direction = latent_direction(flow, fields[..., order[-count:]], fields[..., order[:count]])
-    amounts = np.linspace(-2, 0, steps)
-    start = fields[..., order[-1]]
-    frames = np.stack([np.asarray(moved(flow, start, direction.value, float(a))) for a in amounts], axis=-1)
-    picture("direction", frames, [f"{a:+.2f}" for a in amounts], "along the mean latent of m", moving=True)
+    say("the directions of the magnetization and of a domain wall")
+    walls = wall_order(fields)
+    found: dict[str, Any] = {}
+    for kind, order_parameter, start, amounts, title in (
+        ("direction", means, np.argmax(means), np.linspace(-2, 0, steps), "along the mean latent of m"),
+        ("wall", walls, np.argmin(np.abs(walls)), np.linspace(0, 2, steps), "along the latents of a wall"),
+    ):
+        order, count = np.argsort(order_parameter), int(_APART * fields.shape[-1])
+        direction = latent_direction(flow, fields[..., order[-count:]], fields[..., order[:count]])
+        course = [np.asarray(moved(flow, fields[..., start], direction.value, float(a))) for a in amounts]
+        frames = np.stack(course, axis=-1)
+        picture(kind, frames, [f"{a:+.2f}" for a in amounts], title, moving=True)
+        found[kind] = (direction, frames)
     scales = latent_scales(setup.hamiltonian.lattice)
-    sizes = [np.abs(direction.value[scales == s]) for s in range(depth + 1)]
-    noise = [np.asarray(direction.error)[scales == s].mean() for s in range(depth + 1)]
+    sizes = {
+        kind: [float(np.abs(direction.value[scales == s]).mean()) for s in range(depth + 1)]
+        for kind, (direction, _) in found.items()
+    }
+    noise = {
+        kind: [float(np.asarray(direction.error)[scales == s].mean()) for s in range(depth + 1)]
+        for kind, (direction, _) in found.items()
+    }
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run": str(run.path),
         "seed": seed,
         "path": path,
-        "direction_by_scale": [float(size.mean()) for size in sizes],
-        "direction_error_by_scale": [float(value) for value in noise],
-        "magnetization_along_direction": frames.mean(axis=axes).tolist(),
+        "direction_by_scale": sizes["direction"],
+        "direction_error_by_scale": noise["direction"],
+        "magnetization_along_direction": found["direction"][1].mean(axis=axes).tolist(),
+        "wall_by_scale": sizes["wall"],
+        "wall_error_by_scale": noise["wall"],
+        "wall_order_along_direction": wall_order(found["wall"][1]).tolist(),
         "written": written,
     }
     if json:
         print_json(document)
     else:
         rows = [
-            [f"scale {s}", with_error(float(size.mean()), float(noise[s]))] for s, size in enumerate(sizes)
+            [f"scale {s}", *(with_error(sizes[kind][s], noise[kind][s]) for kind in sizes)]
+            for s in range(depth + 1)
         ]
-        print(text_table(rows, ["mean |latent| that m moves", ""]))
+        print(text_table(rows, ["mean |latent| that moves with", "m", "a wall"]))
         print("\n" + "\n".join(written))
     next_step(f"deeprg probe {run.path}")
     return 0
+
+
+def wall_order(fields: np.ndarray) -> np.ndarray:
+    """How far the halves of fields [*lattice, n] across the first axis differ: the mean of x by a square wave.
+
+    >>> wall_order(np.array([[1.0], [1.0], [-1.0], [-1.0]])).tolist()
+    [1.0]
+    """
+    extent, axes = fields.shape[0], tuple(range(fields.ndim - 1))
+    wave = np.where(2 * np.arange(extent) < extent, 1.0, -1.0)
+    return (fields * wave.reshape(-1, *(1 for _ in fields.shape[1:]))).mean(axis=axes)

@@ -64,6 +64,7 @@ from deeprg.probes.renormalised_couplings import (
     field_operators,
     fit_couplings,
 )
+from deeprg.probes.scale_information import ScaleInformation, scale_information
 from deeprg.probes.spectra import (
     BandStructure,
     WeightSpectrum,
@@ -126,6 +127,7 @@ __all__ = [
     "Reading",
     "RelativeMap",
     "RenormalisedLevel",
+    "ScaleInformation",
     "ScalingDimension",
     "StartDependence",
     "TemperatureCurves",
@@ -173,6 +175,7 @@ __all__ = [
     "relative_map",
     "relaxation_time",
     "renormalised_levels",
+    "scale_information",
     "scaling_dimension",
     "spin_log_partition",
     "start_dependence",
