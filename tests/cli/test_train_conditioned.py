@@ -63,6 +63,14 @@ def test_samples_at_a_value_inside_and_outside(run, cli):
     assert outside.json["warnings"][0] == "T = 6.5 lies outside the trained interval [4, 6]: extrapolation."
 
 
+def test_an_interval_has_a_preset_of_its_own(run, cli):
+    path, _ = run
+    assert '"preset": "interval"' in (path / "resolved.json").read_text()
+    shown = cli("train", "flow", *INTERVAL, *TINY, "--preset", "default", "--print-config")
+    assert "default" in shown.out
+    assert "interval" not in [line.split()[-1] for line in shown.out.splitlines() if "preset =" in line]
+
+
 def test_page_and_findings(run, cli):
     path, _ = run
     answer = cli("report", path)

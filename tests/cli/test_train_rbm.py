@@ -196,6 +196,7 @@ def test_other_settings(cli, tmp_path):
     assert gaussian.json["pseudo_likelihood"]["train"] is None
 
 
+@pytest.mark.slow
 def test_too_many_units_are_annealed(cli, tmp_path):
     np.save(tmp_path / "rows.npy", np.random.default_rng(1).choice([-1, 1], (100, 30)))
     options = ("--hidden=26", "--steps=1", "--learning-rate=1e-9", "--ais-temperatures=20", "--ais-chains=40")

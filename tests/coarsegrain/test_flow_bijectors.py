@@ -240,6 +240,8 @@ SLOW = (
     "hierarchy mera, 1 scale",
     "hierarchy mera, 1D, odd",
     "hierarchy mera, 3D",
+    "hierarchy mera, 2 scales, shared",
+    "hierarchy conditional, 2 disentanglers, not odd",
     "hierarchy ttn, odd, shared",
 )
 

@@ -28,7 +28,7 @@ SAMPLES = 2
 CASES = [
     pytest.param(
         (name, size),
-        marks=pytest.mark.slow if size > 4 or name == "density" else [],
+        marks=pytest.mark.slow if size > 4 or name in ("density", "images", "interval") else [],
         id=f"{name}, L = {size}",
     )
     for name in PRESETS
@@ -169,7 +169,7 @@ def test_every_layout_through_the_interface_of_flows(layout, perturbed):
     assert flow.lattice == hamiltonian.lattice
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "interval"])  # default's flow
 def test_preset_in_single_precision(name, perturbed):
     """Built and run in float32 it stays there, and agrees with float64 to single precision."""
     flow = perturbed(build_flow(ising(2), **PRESETS[name].flow, key=KEY), size=0.05)

@@ -53,7 +53,7 @@ def averaged(flow):
 
 
 @pytest.mark.parametrize("side", [pytest.param(2, marks=pytest.mark.slow), 4])
-@pytest.mark.parametrize("mixture", [False, True])
+@pytest.mark.parametrize("mixture", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_pulled_back_density_is_the_direct_one(side, mixture, perturbed, dense):
     """ln p̃(z) = ln π(T(z)) + log|det ∂x/∂z| with the determinant by autodiff, or ln p + ln π - ln q."""
     target = dual(side)

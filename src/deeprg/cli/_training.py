@@ -4,6 +4,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,9 @@ def run_training(request: Request) -> int:
     elif interval_of(settings.resolved.values["hamiltonian"]):
         from deeprg.cli._conditioned import prepare as prepare_conditioned
 
+        if "preset" not in settings.given and _inherited(request, earlier) is None:
+            given = settings.given
+            settings = replace(layered(request, earlier, ("interval", {"preset": "interval"})), given=given)
         settings, setup, course = prepare_conditioned(request, settings)
     else:
         if request.print_config:

@@ -111,7 +111,7 @@ def run_wander(name: str, *, path: str, steps: int, seed: int, checkpoint: str, 
 
 
 def wall_order(fields: np.ndarray) -> np.ndarray:
-    """How far the halves of fields [*lattice, n] across the first axis differ: the mean of x by a square wave.
+    """How far the halves of fields [*lattice, n] across the first axis differ: mean of x times a square wave.
 
     >>> wall_order(np.array([[1.0], [1.0], [-1.0], [-1.0]])).tolist()
     [1.0]
