@@ -126,7 +126,9 @@ def _option(entry: HamiltonianEntry, name: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if family_of(entry.name, _TRIAL, {name: value}) is not None:
             return value
-        entry.build(_TRIAL, **{name: value})
+        # With other options there may be no critical temperature, the default.
+        temperature = {"temperature": 1.0} if "temperature" in entry.options else {}
+        entry.build(_TRIAL, **{**temperature, name: value})
         return float(value) if entry.options[name].type is float else value
 
     return check

@@ -101,7 +101,7 @@ def global_array(host: Shaped[np.ndarray, "..."], mesh: Mesh, *axes: str) -> Sha
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
     """Fresh copies of all arrays of `tree` on every device of the mesh."""
 
-    def copy(x: Array) -> Array:
+    def copy(x: Array | np.ndarray) -> Array:
         if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
             data = global_array(np.asarray(jax.random.key_data(x)), mesh)
             return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
