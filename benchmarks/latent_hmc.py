@@ -1,6 +1,6 @@
 """HMC in the latents of a trained 16x16 flow against HMC in its fields and Wolff's algorithm.
 
-    python benchmarks/latent_hmc.py RUN [--chains 512] [--updates 200] [--physical 2000]
+    python benchmarks/latent_hmc.py RUN [--chains 512] [--updates 200] [--physical 2000] [--step-size 0.2]
 
 RUN is a run folder (`make demo` makes runs/demo). Prints the cost of a trajectory of all chains, the approach
 of the mean squared magnetization from a cold latent, and autocorrelation times.
@@ -22,6 +22,7 @@ parser.add_argument("run")
 parser.add_argument("--chains", type=int, default=512)
 parser.add_argument("--updates", type=int, default=200)
 parser.add_argument("--physical", type=int, default=2000)
+parser.add_argument("--step-size", type=float, default=None, help="of both; default: each tuned")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--figure", default=None)
 arguments = parser.parse_args()
@@ -35,6 +36,7 @@ courses = compare_dynamics(
     chains=arguments.chains,
     updates=arguments.updates,
     physical_updates=arguments.physical,
+    step_size=arguments.step_size,
     seed=arguments.seed,
 )
 rows = {}

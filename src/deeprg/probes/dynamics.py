@@ -162,14 +162,16 @@ def compare_dynamics(
     updates: int,
     physical_updates: int | None = None,
     tuning: int = 60,
+    step_size: float | None = None,
     seed: int = 0,
     cluster_updates: int = 2000,
 ) -> dict[str, ChainCourse]:
     """HMC in the latents of a flow, HMC in its fields and, for Ising spins, Wolff's algorithm.
 
-    Both HMCs take 10 leapfrog steps of a size tuned to an acceptance of 0.8, in `tuning` trajectories from
-    the prior and from normal noise. Then both start from one field: the cold latent z = 0 and its image
-    x = T(0). Wolff starts ordered, with as many chains as 16 and `cluster_updates` clusters each.
+    Both HMCs take 10 leapfrog steps, of `step_size` or, where it is None, each of a size tuned to an
+    acceptance of 0.8 in `tuning` trajectories from the prior and from normal noise. Then both start from one
+    field: the cold latent z = 0 and its image x = T(0). Wolff starts ordered, with as many chains as 16 and
+    `cluster_updates` clusters each.
 
     Keys: "latent-hmc", "hmc", and "wolff" for the dual of Ising spins without a field.
 
@@ -177,19 +179,25 @@ def compare_dynamics(
     """
     latent = LatentSampler(flow, target, chains)
     tuned, _ = latent.thermalise(latent.start(seed=seed, order="hot"), tuning, seed=seed)
-    cold = {**latent.start(seed=seed, order="cold"), "step_size": tuned["step_size"]}
+    cold = latent.start(seed=seed, order="cold")
+    cold["step_size"] = _fixed(tuned["step_size"], step_size)
     courses = {"latent-hmc": chain_course(latent, cold, updates, seed=seed)}
     dual = target if isinstance(target, AbstractDual) else None
     physical = build_sampler("hmc", [target], chains)
     state, _ = physical.thermalise(physical.start(seed=seed, order="hot"), tuning, seed=seed)
     image = latent.density.fields(jnp.asarray(cold["latents"][0]), key=jax.random.key(seed))
     start = {**state, "configurations": np.asarray(image)[None]}
+    start["step_size"] = _fixed(state["step_size"], step_size)
     courses["hmc"] = chain_course(physical, start, physical_updates or updates, seed=seed, dual=dual)
     if dual is not None and has_clusters(dual):
         wolff = build_sampler("wolff", [dual.spins], 16)
         ordered = wolff.start(seed=seed, order="cold")
         courses["wolff"] = chain_course(wolff, ordered, cluster_updates, seed=seed)
     return courses
+
+
+def _fixed(tuned: np.ndarray, step_size: float | None) -> np.ndarray:
+    return tuned if step_size is None else np.full_like(tuned, step_size)
 
 
 def has_clusters(dual: AbstractDual | None) -> bool:
