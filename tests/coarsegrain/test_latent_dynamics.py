@@ -184,12 +184,13 @@ def test_groups_of_chains_do_not_change_the_numbers(perturbed):
     np.testing.assert_allclose(whole.state["latents"], parts.state["latents"], atol=1e-10)
 
 
-def test_starts_are_prior_zero_or_both(perturbed):
+def test_starts_are_prior_cold_or_both(perturbed):
     target = dual(2)
     sampler = LatentSampler(flow_on(target, perturbed), target, chains=4)
-    assert np.all(sampler.start(seed=0, order="cold")["latents"] == 0)
-    mixed = sampler.start(seed=0, order="mixed")["latents"][0]
-    assert [bool(np.any(chain)) for chain in mixed] == [False, True, False, True]
+    hot, cold, mixed = (sampler.start(seed=0, order=o)["latents"][0] for o in ("hot", "cold", "mixed"))
+    np.testing.assert_allclose(cold, 0.1 * hot, rtol=1e-6)
+    for chain, row in enumerate(mixed):
+        np.testing.assert_array_equal(row, (hot if chain % 2 else cold)[chain])
 
 
 def test_an_ensemble_is_of_the_target(perturbed):

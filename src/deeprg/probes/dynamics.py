@@ -169,9 +169,9 @@ def compare_dynamics(
     """HMC in the latents of a flow, HMC in its fields and, for Ising spins, Wolff's algorithm.
 
     Both HMCs take 10 leapfrog steps, of `step_size` or, where it is None, each of a size tuned to an
-    acceptance of 0.8 in `tuning` trajectories from the prior and from normal noise. Then both start from one
-    field: the cold latent z = 0 and its image x = T(0). Wolff starts ordered, with as many chains as 16 and
-    `cluster_updates` clusters each.
+    acceptance of 0.8 in `tuning` trajectories from the prior and from normal noise. Then the latents start
+    cold, from a tenth of the prior, and the fields disordered, from normal noise, as in arXiv:1802.02840.
+    Wolff starts ordered, with as many chains as 16 and `cluster_updates` clusters each.
 
     Keys: "latent-hmc", "hmc", and "wolff" for the dual of Ising spins without a field.
 
@@ -179,14 +179,13 @@ def compare_dynamics(
     """
     latent = LatentSampler(flow, target, chains)
     tuned, _ = latent.thermalise(latent.start(seed=seed, order="hot"), tuning, seed=seed)
+    dual = target if isinstance(target, AbstractDual) else None
+    physical = build_sampler("hmc", [target], chains)
     cold = latent.start(seed=seed, order="cold")
     cold["step_size"] = _fixed(tuned["step_size"], step_size)
     courses = {"latent-hmc": chain_course(latent, cold, updates, seed=seed)}
-    dual = target if isinstance(target, AbstractDual) else None
-    physical = build_sampler("hmc", [target], chains)
     state, _ = physical.thermalise(physical.start(seed=seed, order="hot"), tuning, seed=seed)
-    image = latent.density.fields(jnp.asarray(cold["latents"][0]), key=jax.random.key(seed))
-    start = {**state, "configurations": np.asarray(image)[None]}
+    start = physical.start(seed=seed + 1, order="hot")
     start["step_size"] = _fixed(state["step_size"], step_size)
     courses["hmc"] = chain_course(physical, start, physical_updates or updates, seed=seed, dual=dual)
     if dual is not None and has_clusters(dual):

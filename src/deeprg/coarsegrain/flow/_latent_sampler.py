@@ -19,6 +19,7 @@ from ._latent_density import LatentDensity
 
 __all__ = ["LATENT_METHODS", "LatentMethod", "LatentSampler"]
 
+_COLD = 0.1
 _VALUES = 1 << 15  # latents that move together: what their forces need fits into the cache
 
 
@@ -56,7 +57,8 @@ class LatentSampler(AbstractSampler):
 
     All leave exp(-H)/Z invariant for any flow. Configurations are fields; for the continuous dual they are
     its spins, drawn given the field (exact), with the spins' Hamiltonian in `hamiltonians`. Chains start from
-    the prior ("hot"), from z = 0 ("cold"), or every other one ("mixed").
+    the prior ("hot"), from a tenth of that ("cold"), or every other one ("mixed"). At z = 0 itself, the
+    watershed between the phases, a flow that has learned both is so steep that no step size is right.
 
     Raises `UsageError` for an unknown method, fewer steps than one and a `redraw` outside (0, 1]; a run in
     which more than a tenth of the trajectories diverge is a `NumericalError`.
@@ -105,10 +107,10 @@ class LatentSampler(AbstractSampler):
         return LATENT_METHODS[self.name]
 
     def start(self, *, seed: int, order: Start) -> State:
-        """Latents from the prior or zero, and their density."""
+        """Latents from the prior or a tenth of that, and their density."""
         hot = self.density.draw(key=self._key(seed, -2), count=self.chains)
         ordered = ordered_chains(order, self.chains).reshape(-1, *(1 for _ in hot.shape[1:]))
-        states = self._initial(jnp.where(jnp.asarray(ordered), 0.0, hot))
+        states = self._initial(jnp.where(jnp.asarray(ordered), _COLD * hot, hot))
         return self._stored(states, 0.1, self._configurations(states.position, key=self._key(seed, -3)))
 
     @property
