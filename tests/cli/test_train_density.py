@@ -172,7 +172,7 @@ def files(tmp_path_factory):
         "NEGATIVE": rng.integers(-2, 2, (200, 4, 4)),
         "REALS": rng.normal(size=(200, 4, 4)),
         "NAN": np.where(np.arange(16).reshape(4, 4) == 3, np.nan, rng.normal(size=(200, 4, 4))),
-        "WIDE": rng.normal(size=(200, 5, 5)),
+        "WIDE": rng.normal(size=(200, 7, 7)),
         "ZEROS": np.maximum(rng.normal(size=(200, 4, 4)), 0),
     }
     for name, array in arrays.items():
@@ -203,7 +203,7 @@ def files(tmp_path_factory):
         ("REALS", ("--held-out=1",), "data.held_out = 1"),
         ("REALS", ("flow.symmetry=odd",), "so the symmetry cannot be 'odd'"),
         ("NAN", (), "holds NaN"),
-        ("WIDE", (), "16 at most"),
+        ("WIDE", (), "27 at most"),
         ("MISSING", (), "cannot read"),
         ("E", (), "has 2 temperatures. Choose one with --temperature, by its value or its number"),
         ("E", ("--temperature=2.5",), "has no temperature 2.5"),

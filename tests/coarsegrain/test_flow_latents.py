@@ -202,8 +202,8 @@ def test_flows_without_scales(flat, doubling):
     with pytest.raises(UsageError, match="no hierarchy: a flat layout"):
         hierarchy_of(doubling)
     assert pull(doubling, np.ones((4, 7)))[1].shape == (7,)
-    with pytest.raises(UsageError, match="16 at most"):
-        latent_scales(Lattice((17,)))
+    with pytest.raises(UsageError, match="27 at most"):
+        latent_scales(Lattice((29,)))
 
 
 def test_fields_and_latents_of_another_shape(flow):

@@ -78,13 +78,16 @@ def test_levels_that_see_themselves_around_the_torus_take_the_nearest_of_their_b
 
 def test_fresh_levels_are_counted_and_keep_the_weights_of_the_target():
     source = build_flow(
-        build_hamiltonian("ising", Lattice((8, 2)), temperature=2.0), dtype=jnp.float64, key=KEY, **SMALL
+        build_hamiltonian("ising", Lattice((4, 4)), temperature=2.0),
+        dtype=jnp.float64,
+        key=KEY,
+        **(SMALL | {"colours": 1, "radius": 2.5}),
     )
     target = build_flow(
-        build_hamiltonian("ising", Lattice((16, 4)), temperature=2.0),
+        build_hamiltonian("ising", Lattice((8, 8)), temperature=2.0),
         dtype=jnp.float64,
         key=jax.random.key(9),
-        **(SMALL | {"colours": 1}),
+        **(SMALL | {"colours": 1, "radius": 2.5}),
     )
     with pytest.raises(UsageError, match="contexts"):
         transfer(source, target)

@@ -248,8 +248,8 @@ def test_latents_without_correlations():
         bad[1, 1] = value
         with pytest.raises(UsageError, match="does not vary, or holds NaN"):
             latent_correlations(bad)
-    with pytest.raises(UsageError, match="16 at most"):
-        latent_correlations(normal(17, 20))
+    with pytest.raises(UsageError, match="27 at most"):
+        latent_correlations(normal(29, 20))
 
 
 def test_the_error_of_a_kernel_that_does_not_vary_is_zero():

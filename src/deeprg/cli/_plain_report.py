@@ -56,5 +56,5 @@ def stored_pictures(run: RunFolder, *patterns: str) -> list[str]:
     found = []
     for path in (path for pattern in patterns for path in sorted(run.path.glob(pattern))):
         uri = f"data:image/{path.suffix[1:]};base64,{base64.b64encode(path.read_bytes()).decode()}"
-        found.append(picture(uri, path.stem.replace("-", " ")))
+        found.append(picture(uri, f"deeprg {path.stem.replace('-', ' ', 1)}"))
     return found
