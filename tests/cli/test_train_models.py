@@ -21,7 +21,7 @@ TINY = (
 
 
 @pytest.mark.parametrize(
-    "name", ["xy", *(pytest.param(name, marks=pytest.mark.slow) for name in ("random-bond", "ising"))]
+    "name", ["random-bond", *(pytest.param(name, marks=pytest.mark.slow) for name in ("xy", "ising"))]
 )
 def test_a_model_against_its_exact_values(name, cli, compilation_cache, tmp_path):
     flags, options, shape = CASES[name]

@@ -120,6 +120,7 @@ def trajectory():
     return [machine, *later]
 
 
+@pytest.mark.slow
 def test_trajectory_tempering_draws_the_enumerated_law_of_a_trained_machine(trajectory):
     every = states("spin")
     exact = law(trajectory[-1], every)

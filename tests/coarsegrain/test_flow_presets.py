@@ -169,7 +169,10 @@ def test_every_layout_through_the_interface_of_flows(layout, perturbed):
     assert flow.lattice == hamiltonian.lattice
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name != "interval"])  # default's flow
+@pytest.mark.parametrize(
+    "name",
+    ["default", *(pytest.param(name, marks=pytest.mark.slow) for name in ("original", "density", "images"))],
+)
 def test_preset_in_single_precision(name, perturbed):
     """Built and run in float32 it stays there, and agrees with float64 to single precision."""
     flow = perturbed(build_flow(ising(2), **PRESETS[name].flow, key=KEY), size=0.05)

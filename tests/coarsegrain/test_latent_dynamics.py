@@ -120,7 +120,9 @@ def law_of_2x2(target):
 
 
 METHODS = [
-    pytest.param(name, mixture, marks=pytest.mark.slow if mixture or name == "latent-nuts" else ())
+    pytest.param(
+        name, mixture, marks=pytest.mark.slow if mixture or name in ("latent-nuts", "surrogate") else ()
+    )
     for name, mixture in [*((name, False) for name in LATENT_METHODS), ("mixed", True)]
 ]
 

@@ -102,6 +102,7 @@ def test_the_partition_function_is_kept(perturbed, odd):
     assert together.value[0] < apart + 3 * together.error[0]
 
 
+@pytest.mark.slow
 def test_given_details_the_weight_is_that_of_the_whole_flow(perturbed):
     target = build_hamiltonian("ising", Lattice((4, 4)), temperature=3.0)
     flow = perturbed(build_flow(target, width=3, depth=1, terms=1, dtype=jnp.float64, key=KEY), size=0.1)

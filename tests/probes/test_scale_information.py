@@ -36,6 +36,7 @@ def test_decimation_of_a_gaussian_ring():
     assert abs(found[0].field.value - 1.3 * finest) > 4 * found[0].field.error
 
 
+@pytest.mark.slow
 def test_a_flow_decouples_the_fields_that_it_makes():
     hierarchy = conditional_hierarchy(RING, Affine(), width=4, depth=1, dtype=jnp.float64, key=KEY)
     rng = np.random.default_rng(0)
