@@ -3,7 +3,7 @@
     python benchmarks/latent_hmc.py RUN [--chains 512] [--updates 200] [--physical 2000] [--step-size 0.2]
 
 RUN is a run folder (`make demo` makes runs/demo). Prints the cost of a trajectory of all chains, the approach
-of the mean squared magnetization from a cold latent, and autocorrelation times.
+of the mean squared magnetization from cold latents and from noise, and autocorrelation times.
 """
 
 import argparse

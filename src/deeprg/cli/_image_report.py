@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from deeprg.cli._density_results import image_table
-from deeprg.cli._plain_report import stored_pictures, write_report
+from deeprg.cli._plain_report import course_findings, stored_pictures, write_report
 from deeprg.report._blocks import picture
 from deeprg.report.density import is_density, plot_density
-from deeprg.report.diagnosis import Case, Finding, diagnose
+from deeprg.report.diagnosis import Finding
 from deeprg.report.style import data_uri, figure, style
 from deeprg.runs.folder import RunFolder
 
@@ -19,9 +19,7 @@ IMAGE_CHECKS = ("status", "finiteness", "overfitting")
 def image_findings(run: RunFolder) -> list[Finding]:
     """What may be wrong with the run."""
     results = run.results()
-    found = diagnose(
-        Case(results=None if results is None else {}, metrics=run.metrics(), status=run.status())
-    )
+    found = course_findings(run)
     for text in ((results or {}).get("data") or {}).get("warnings", ()):
         remedy = "Give more data or fewer weights; --checkpoint best takes the weights from before."
         found.append(Finding("overfitting", "note", text, "more weights than the data determine", remedy))

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from deeprg.cli._conditioned import curve_figure, curve_table
-from deeprg.cli._plain_report import stored_pictures, write_report
+from deeprg.cli._plain_report import course_findings, stored_pictures, write_report
 from deeprg.cli._starting import open_conditioned
 from deeprg.probes import TemperatureCurves
 from deeprg.report._blocks import picture
-from deeprg.report.diagnosis import Case, Finding, diagnose
+from deeprg.report.diagnosis import Finding
 from deeprg.report.labels import BAD_TAIL
 from deeprg.report.style import data_uri, figure, style
 from deeprg.report.training import plot_free_energy, plot_gap
@@ -25,9 +25,7 @@ _SIGMAS = 5.0
 def interval_findings(run: RunFolder) -> list[Finding]:
     """What may be wrong with the run: its course, and every value at which it is judged."""
     results = run.results()
-    found = diagnose(
-        Case(results=None if results is None else {}, metrics=run.metrics(), status=run.status())
-    )
+    found = course_findings(run)
     if results is not None:
         found += _values(TemperatureCurves.from_dict(results["curves"]))
     return sorted(found, key=lambda one: one.severity != "problem")

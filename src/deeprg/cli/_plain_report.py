@@ -6,13 +6,13 @@ from pathlib import Path
 
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.report._blocks import document, escaped, grid, pairs, picture, section, verdict_box
-from deeprg.report.diagnosis import Finding, verdict
+from deeprg.report.diagnosis import Case, Finding, diagnose, verdict
 from deeprg.runs.atomic import write_text
 from deeprg.runs.config import leaves
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
-__all__ = ["stored_pictures", "write_report"]
+__all__ = ["course_findings", "stored_pictures", "write_report"]
 
 
 def write_report(
@@ -49,6 +49,12 @@ def write_report(
         print(target)
     next_step(f"open {target} in a browser", *verbs)
     return 0
+
+
+def course_findings(run: RunFolder) -> list[Finding]:
+    """What may be wrong with the course of a training, whatever it trains."""
+    judged = None if run.results() is None else {}
+    return diagnose(Case(results=judged, metrics=run.metrics(), status=run.status()))
 
 
 def stored_pictures(run: RunFolder, *patterns: str) -> list[str]:

@@ -131,15 +131,12 @@ def _ising_reference(target: AbstractHamiltonian, ising: Ising, constant: float)
 
 
 def _dual_reference(dual: ContinuousDual | XYDual) -> Reference | None:
-    """The spins' values that the dual has as well, and its own ln Z; its correlator has another lattice."""
+    """The spins' values that the dual has as well, and its own ln Z."""
     spins = reference(dual.spins)
     if spins is None:
         return None
     log_partition = spins.log_partition + dual.log_partition_constant
-    known = {"energy_per_site", "magnetization_squared", "abs_magnetization", "structure_factor_min"}
-    if isinstance(dual, XYDual):
-        known.remove("abs_magnetization")
-    means = {name: value for name, value in spins.observables.items() if name in known}
+    means = {name: value for name, value in spins.observables.items() if name != "helicity_modulus"}
     return Reference(log_partition, -log_partition, spins.source, means, spins.correlation, spins.derived)
 
 

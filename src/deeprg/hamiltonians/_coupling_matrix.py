@@ -1,7 +1,6 @@
 """Symmetric coupling matrices by their eigenvalues: on a torus in Fourier space, or with any bonds."""
 
 import functools
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -48,17 +47,16 @@ class DenseMatrix:
         self.spectrum, self.vectors = np.linalg.eigh(np.asarray(matrix, np.float64))
         self.spectrum.setflags(write=False)
 
-    def apply(self, x: Float[Array, "*lattice"], values: np.ndarray) -> Float[Array, "*lattice"]:
-        """f(J) x, with `values` = f(spectrum) [N]; fields may have any shape of N sites in C order."""
-        return (self.function(values, x.dtype) @ x.reshape(-1)).reshape(x.shape)
-
-    def function(self, values: np.ndarray, dtype: Any) -> Float[Array, "n n"]:
-        """The matrix f(J)."""
-        return jnp.asarray((self.vectors * values) @ self.vectors.T, dtype)
+    def apply(self, x: Float[Array, "..."], values: np.ndarray) -> Float[Array, "..."]:
+        """f(J) x, with `values` = f(spectrum) [N], of fields of N sites in C order and any batch behind."""
+        vectors = jnp.asarray(self.vectors, x.dtype)
+        modes = vectors.T @ x.reshape(len(values), -1)
+        return (vectors @ (jnp.asarray(values, x.dtype)[:, None] * modes)).reshape(x.shape)
 
     def form(self, x: Float[Array, "*lattice"], values: np.ndarray) -> Float[Array, ""]:
         """x.f(J) x."""
-        return jnp.sum(x * self.apply(x, values))
+        modes = jnp.asarray(self.vectors, x.dtype).T @ x.reshape(-1)
+        return jnp.sum(jnp.asarray(values, x.dtype) * modes**2)
 
 
 CouplingMatrix = CirculantMatrix | DenseMatrix

@@ -117,7 +117,7 @@ def judge_approach(
     exact: float,
     error: float = 0.0,
 ) -> Claim:
-    """From one cold start the latent chains have ⟨m²⟩ within 200 trajectories."""
+    """Cold latents have ⟨m²⟩ within 200 trajectories, sooner than fields of white noise."""
     when = next(
         (t for t in range(10, len(latent[0]) + 1) if _near(latent, exact, error, slice(t - 10, t))), None
     )
@@ -128,7 +128,8 @@ def judge_approach(
     return Claim(
         "Chains in the latents reach equilibrium sooner than chains of the field",
         _PAPER,
-        f"from z = 0, ten trajectories in a row within {_PULL:g} errors of ⟨m²⟩ = {exact:.4f}: after "
+        f"from cold latents and fields of noise, ten trajectories in a row within {_PULL:g} errors of "
+        f"⟨m²⟩ = {exact:.4f}: after "
         f"{_count(when)} in the latents, after {_count(later)} of the field "
         f"({physical[0][at]:.3f} ± {physical[1][at]:.3f} after {at + 1})",
         when is not None and when <= 200 and (later is None or later > when),

@@ -152,7 +152,7 @@ def _chains(found: Findings) -> StudyFigure:
     plot_forgetting(axes.flat[3], found.courses)
     return StudyFigure(
         "chains",
-        "⟨m²⟩ of all chains from a cold latent, by trajectories, by forces and by time; how |m| forgets.",
+        "⟨m²⟩ from cold latents and fields of noise, by trajectories, forces and time; how |m| forgets.",
         fig,
         wide=True,
     )

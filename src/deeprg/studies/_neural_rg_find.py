@@ -114,7 +114,7 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
         found.kernels[name] = gradient_kernels(trained.flow, latents[..., : settings.kernels])
         found.reach[name] = latent_reach(trained.flow, latents[..., :_PROBED])
     main = found.flows["default"]
-    say("chains in latents and in fields, from a cold latent")
+    say("chains in latents and in fields, from cold latents and noise")
     found.courses = compare_dynamics(
         main.flow,
         critical,

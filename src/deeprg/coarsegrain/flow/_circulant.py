@@ -157,8 +157,7 @@ class DenseSymmetric(AbstractSymmetricMap):
         return np.array(self.spectrum)
 
     def _apply(self, x: Array, spectrum: np.ndarray) -> Array:
-        columns = x.reshape(self.lattice.size, -1)
-        return (self.matrix.function(spectrum, x.dtype) @ columns).reshape(x.shape)
+        return self.matrix.apply(x, spectrum)
 
     def _log_det(self, x: Array) -> Float[Array, "..."]:
         return jnp.full(x.shape[self.lattice.ndim :], np.log(np.abs(self.values)).sum(), x.dtype)
