@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from deeprg.cli._setup import open_run, trained
-from deeprg.exact import enumerate_distribution
-from deeprg.hamiltonians import ContinuousDual, Ising
+from deeprg.exact import enumerate_distribution, phi4_ring
+from deeprg.hamiltonians import ContinuousDual, Ising, Phi4
 from deeprg.lattice import Lattice
 from deeprg.montecarlo.ensembles import import_configurations
 from deeprg.runs.folder import RunFolder
@@ -130,6 +130,30 @@ def test_spins_of_an_array_are_the_same_data(arguments, cli, tmp_path, ensemble,
     assert answer.code == 0, answer.err
     assert answer.json["data"]["kind"] == "spins"
     assert answer.json["data"]["kl"]["value"] < 2.0
+
+
+@pytest.mark.slow
+def test_an_ensemble_of_phi4_against_the_transfer_operator(cli, tmp_path, compilation_cache):
+    """Fitted to fields alone, the flow knows ln Z and <phi^2> of the action, which the ring has exactly."""
+    model = ("--shape=8", "mass_squared=-1", "quartic=1")
+    drawn = cli("simulate", "phi4", *model, "-n", "20000", "--out", tmp_path / "E.zarr")
+    assert drawn.code == 0, drawn.err
+    size = ("flow.width=16", "flow.depth=1", "flow.disentanglers=1", "--batch=256", "--steps=600")
+    answer = cli("train", "flow", "--data", tmp_path / "E.zarr", *size, "--json", "--out", tmp_path / "r")
+    assert answer.code == 0, answer.err
+    found = answer.json
+    assert found["exact_source"] == "1D transfer operator"
+    assert found["ess"] > 0.9
+    assert abs(found["log_partition_pull"]) < 3.5
+    assert abs(found["observables"]["field_squared"]["pull"]) < 3.5
+    assert found["log_partition_error"] < 0.003
+    kl = found["data"]["kl"]
+    assert kl["log_partition"] == "exact"
+    assert 0 < kl["value"] < 0.1
+    assert kl["error"] < 0.03
+    # Twin: another coupling is another action, and the weights say so.
+    other = phi4_ring(Phi4(Lattice((8,)), mass_squared=-1.0, quartic=1.1)).log_partition
+    assert abs(found["log_partition"] - other) > 20 * found["log_partition_error"]
 
 
 @pytest.mark.slow

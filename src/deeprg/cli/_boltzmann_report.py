@@ -10,7 +10,7 @@ from deeprg.cli._boltzmann_results import rbm_table
 from deeprg.cli._boltzmann_setup import BoltzmannSetup, checkpoint_folder, open_boltzmann, trained_network
 from deeprg.cli._plain_report import stored_pictures, write_report
 from deeprg.probes import receptive_fields, weight_spectrum
-from deeprg.report._blocks import picture
+from deeprg.report.blocks import picture
 from deeprg.report.diagnosis import Finding
 from deeprg.report.style import data_uri, figure, finish, legend, style
 from deeprg.report.vh_maps import plot_tiles

@@ -5,7 +5,7 @@ from typing import Any
 
 from deeprg.cli._density_results import image_table
 from deeprg.cli._plain_report import course_findings, stored_pictures, write_report
-from deeprg.report._blocks import picture
+from deeprg.report.blocks import picture
 from deeprg.report.density import is_density, plot_density
 from deeprg.report.diagnosis import Finding
 from deeprg.report.style import data_uri, figure, style

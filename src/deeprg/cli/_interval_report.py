@@ -8,7 +8,7 @@ from deeprg.cli._conditioned import curve_figure, curve_table
 from deeprg.cli._plain_report import course_findings, stored_pictures, write_report
 from deeprg.cli._starting import open_conditioned
 from deeprg.probes import TemperatureCurves
-from deeprg.report._blocks import picture
+from deeprg.report.blocks import picture
 from deeprg.report.diagnosis import Finding
 from deeprg.report.labels import BAD_TAIL
 from deeprg.report.style import data_uri, figure, style

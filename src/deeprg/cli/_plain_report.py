@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deeprg.cli._console import next_step, print_json, say
-from deeprg.report._blocks import document, escaped, grid, pairs, picture, section, verdict_box
+from deeprg.report.blocks import document, escaped, grid, pairs, picture, section, verdict_box
 from deeprg.report.diagnosis import Case, Finding, diagnose, verdict
 from deeprg.runs.atomic import write_text
 from deeprg.runs.config import leaves

@@ -3,6 +3,7 @@
 from ._abstract_dual import AbstractDual
 from ._base import AbstractHamiltonian, is_even
 from ._bonds import Bonds, frustrated, gauge
+from ._coupling_matrix import DenseMatrix
 from ._critical import CriticalPoint, critical_point, nishimori_temperature
 from ._dimers import Dimers
 from ._dual import ContinuousDual
@@ -19,7 +20,7 @@ from ._registry import (
     HamiltonianOption,
     build_hamiltonian,
 )
-from ._xy import XY
+from ._xy import XY, cos_sin
 from ._xy_dual import XYDual
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "CanonicalPhi4",
     "ContinuousDual",
     "CriticalPoint",
+    "DenseMatrix",
     "Dimers",
     "GaussianField",
     "HamiltonianEntry",
@@ -47,6 +49,7 @@ __all__ = [
     "XYDual",
     "build_hamiltonian",
     "build_model",
+    "cos_sin",
     "critical_point",
     "critical_temperature",
     "critical_temperature_of",

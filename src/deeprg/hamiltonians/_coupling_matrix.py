@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError
-from . import _circulant
+from . import circulant
 
 __all__ = ["CirculantMatrix", "CouplingMatrix", "DenseMatrix", "dense_matrix"]
 
@@ -28,11 +28,11 @@ class CirculantMatrix:
 
     def apply(self, x: Float[Array, "*lattice"], values: np.ndarray) -> Float[Array, "*lattice"]:
         """f(J) x, with `values` = f(spectrum), of the same shape as the spectrum."""
-        return _circulant.apply(x, values)
+        return circulant.apply(x, values)
 
     def form(self, x: Float[Array, "*lattice"], values: np.ndarray) -> Float[Array, ""]:
         """x.f(J) x."""
-        return _circulant.quadratic_form(x, values)
+        return circulant.quadratic_form(x, values)
 
 
 class DenseMatrix:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int8, PRNGKeyArray
 
 from ..lattice import Lattice
-from . import _circulant
+from . import circulant
 from ._abstract_dual import AbstractDual, checked_variable
 from ._base import positive
 from ._coupling_matrix import CouplingMatrix, DenseMatrix
@@ -125,7 +125,7 @@ class ContinuousDual(AbstractDual):
         """
         means = jnp.tanh(self._local_field(x))
         origin = (0,) * self.lattice.ndim
-        correlation = _circulant.autocorrelation(means).at[origin].set(1.0)
+        correlation = circulant.autocorrelation(means).at[origin].set(1.0)
         return {
             "magnetization": jnp.mean(means),
             "abs_magnetization": _mean_absolute_sum(means.reshape(-1)) / self.lattice.size,

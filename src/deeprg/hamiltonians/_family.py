@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError, nearest
-from . import _dense_circulant
+from . import dense_circulant
 from ._base import AbstractHamiltonian, check_field, finite
 from ._dual import ContinuousDual, _log_cosh, _mean_absolute_sum
 from ._gaussian import GaussianField, kinetic_sum
@@ -149,7 +149,7 @@ class HamiltonianFamily(eqx.Module):
             case ContinuousDual():
                 field, spectrum = self.local_field(x, value) + model.ising.field, self.spectrum(value)
                 weights = spectrum if model.variable == "y" else 1 / spectrum
-                quadratic = _dense_circulant.quadratic_form(x, weights)
+                quadratic = dense_circulant.quadratic_form(x, weights)
                 return 0.5 * quadratic - jnp.sum(_log_cosh(field))
             case Phi4():
                 mass = value if self.parameter == "mass_squared" else model.mass_squared
@@ -161,7 +161,7 @@ class HamiltonianFamily(eqx.Module):
     def local_field(self, x: Float[Array, "*lattice"], value: Value) -> Float[Array, "*lattice"]:
         """x of the continuous dual (K_v y in its variable y), to which h adds."""
         dual: Any = self.model
-        return x if dual.variable == "x" else _dense_circulant.apply(x, self.spectrum(value))
+        return x if dual.variable == "x" else dense_circulant.apply(x, self.spectrum(value))
 
     def observables(self, x: Float[Array, "*lattice"], value: Value) -> dict[str, Float[Array, ""]]:
         """What curves over the interval need, from one field:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..lattice import Lattice
-from . import _circulant
+from . import circulant
 from ._base import AbstractHamiltonian, check_field, positive
 from ._moments import correlation, scalar_moments, with_correlation
 
@@ -60,7 +60,7 @@ class GaussianField(AbstractHamiltonian):
         (4, 4)
         """
         noise = jax.random.normal(key, self.lattice.shape)
-        return _circulant.apply(noise, 1 / np.sqrt(self.spectrum))
+        return circulant.apply(noise, 1 / np.sqrt(self.spectrum))
 
     def energy(self, x: Float[Array, "*lattice"]) -> Float[Array, ""]:
         """The action of a field."""

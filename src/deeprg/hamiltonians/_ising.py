@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Real
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError
-from . import _circulant
+from . import circulant
 from ._base import AbstractHamiltonian, check_field, finite, positive
 from ._bonds import Bonds, Steps, bonds_of_steps, nearest_steps
 from ._coupling_matrix import CirculantMatrix
@@ -208,7 +208,7 @@ class Ising(AbstractHamiltonian):
         [0.0, 0.5, 0.0, 0.5]
         """
         if len(self.kernel) > 4 * self.lattice.ndim:
-            return _circulant.apply(x, self.coupling_spectrum)
+            return circulant.apply(x, self.coupling_spectrum)
         axes = tuple(range(self.lattice.ndim))
         return sum((value * jnp.roll(x, step, axes) for step, value in self.kernel), jnp.zeros_like(x))
 

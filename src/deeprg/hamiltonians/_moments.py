@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
-from . import _circulant
+from . import circulant
 
 
 def as_float(x: Array) -> Array:
@@ -60,7 +60,7 @@ def vector_moments(components: Sequence[Float[Array, "*lattice"]]) -> dict[str, 
 
 def correlation(*components: Real[Array, "*lattice"]) -> Float[Array, "*lattice"]:
     """G(r), the lattice average of v_i . v_{i+r}, by Fourier transform."""
-    parts = [_circulant.autocorrelation(as_float(v)) for v in components]
+    parts = [circulant.autocorrelation(as_float(v)) for v in components]
     return sum(parts[1:], parts[0])
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..lattice import Lattice
 from ..runs.errors import UsageError
-from . import _circulant
+from . import circulant
 from ._abstract_dual import AbstractDual, checked_variable
 from ._base import positive
 from ._coupling_matrix import CirculantMatrix
@@ -112,7 +112,7 @@ class XYDual(AbstractDual):
         -0.65941
         """
         means = self._means(x)
-        parts = [_circulant.autocorrelation(means[..., a]) for a in (0, 1)]
+        parts = [circulant.autocorrelation(means[..., a]) for a in (0, 1)]
         correlation = (parts[0] + parts[1]).at[(0,) * self.xy.lattice.ndim].set(1.0)
         energy = jax.vmap(self._bonds.energy_given_means, in_axes=-1)(means).sum()
         loops = sum(extent == 1 for extent in self.xy.lattice.shape) * self.xy.coupling

@@ -12,8 +12,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from deeprg.coarsegrain.flow import AbstractFlow, Flow, base_flow, hierarchy_of, latent_scales
-from deeprg.coarsegrain.flow._latents import checked
+from deeprg.coarsegrain.flow import (
+    AbstractFlow,
+    Flow,
+    base_flow,
+    checked_latents,
+    hierarchy_of,
+    latent_scales,
+)
 from deeprg.lattice import Lattice
 from deeprg.probes.patterns import participation_ratio, pattern_width
 from deeprg.runs.errors import UsageError
@@ -209,7 +215,7 @@ def latent_correlations(latents: ArrayLike) -> LatentCorrelations:
 def _latents(flow: AbstractFlow, latents: ArrayLike) -> tuple[Lattice, Array]:
     """The lattice of a flow with a hierarchy and the latents, checked."""
     lattice = hierarchy_of(flow).lattice
-    z = checked(base_flow(flow), latents, "latents", 1)
+    z = checked_latents(base_flow(flow), latents, "latents", 1)
     if z.shape[-1] == 0:
         raise UsageError("There are no latents to average over; give one configuration or more.")
     return lattice, z

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deeprg.report._blocks import (
+from deeprg.report._numbers import concise, number, with_error
+from deeprg.report.autocorrelation import plot_autocorrelation
+from deeprg.report.blocks import (
     citation_list,
     document,
     escaped,
@@ -21,8 +23,6 @@ from deeprg.report._blocks import (
     value_cells,
     verdict_box,
 )
-from deeprg.report._numbers import concise, number, with_error
-from deeprg.report.autocorrelation import plot_autocorrelation
 from deeprg.report.configurations import plot_configurations, spread
 from deeprg.report.correlation import Profile, plot_correlations, plot_structure_factor
 from deeprg.report.ensemble import EnsembleData, TemperatureData

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from deeprg.probes import MeasuredDraws, direct_estimates
-from deeprg.report._blocks import (
+from deeprg.report._numbers import number
+from deeprg.report.blocks import (
     citation_list,
     document,
     escaped,
@@ -22,7 +23,6 @@ from deeprg.report._blocks import (
     value_cells,
     verdict_box,
 )
-from deeprg.report._numbers import number
 from deeprg.report.citations import Citation
 from deeprg.report.correlation import plot_correlation
 from deeprg.report.density import is_density, plot_density

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from deeprg.report._blocks import (
+from deeprg.report._numbers import number
+from deeprg.report.blocks import (
     citation_list,
     document,
     escaped,
@@ -14,7 +15,6 @@ from deeprg.report._blocks import (
     section,
     table,
 )
-from deeprg.report._numbers import number
 from deeprg.report.study import Claim, StudyResult, StudyTable
 from deeprg.report.style import data_uri, style
 from deeprg.runs.config import leaves

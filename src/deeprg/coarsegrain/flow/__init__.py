@@ -25,7 +25,7 @@ from ._hierarchy import Hierarchy, level_shapes, sites_at
 from ._latent_density import LatentDensity
 from ._latent_sampler import LATENT_METHODS, LatentMethod, LatentSampler
 from ._latent_simulation import LatentSimulation
-from ._latents import base_flow, hierarchy_of, latent_scales, pull
+from ._latents import base_flow, checked_latents, hierarchy_of, latent_scales, pull
 from ._objectives import NegativeLogLikelihood, ReverseKL
 from ._placed import PlacedNet, with_places
 from ._prior import PRIORS, AbstractPrior, Gaussian, Laplace, Uniform
@@ -107,6 +107,7 @@ __all__ = [
     "bits_per_dimension",
     "build_conditioned_flow",
     "build_flow",
+    "checked_latents",
     "coarse_flow",
     "conditional_hierarchy",
     "draw",

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...hamiltonians import AbstractDual, _dense_circulant
-from ...hamiltonians._circulant import apply
-from ...hamiltonians._coupling_matrix import DenseMatrix
+from ...hamiltonians import AbstractDual, DenseMatrix, dense_circulant
+from ...hamiltonians.circulant import apply
 from ...lattice import Lattice
 from ...runs.errors import UsageError
 from ._bijector import AbstractBijector
@@ -120,7 +119,7 @@ class ArrayCirculant(AbstractSymmetricMap):
         return self.spectrum
 
     def _apply(self, x: Array, spectrum: Array) -> Array:
-        return _dense_circulant.apply(x, spectrum)
+        return dense_circulant.apply(x, spectrum)
 
     def _log_det(self, x: Array) -> Float[Array, "..."]:
         batch = x.shape[self.lattice.ndim :]
@@ -132,7 +131,7 @@ class DenseSymmetric(AbstractSymmetricMap):
 
     Raises `UsageError` when there is not one finite eigenvalue other than 0 for every site.
 
-    >>> from deeprg.hamiltonians._coupling_matrix import DenseMatrix
+    >>> from deeprg.hamiltonians import DenseMatrix
     >>> matrix = DenseMatrix(np.array([[0.0, 1.0], [1.0, 0.0]]))
     >>> x, log_det = DenseSymmetric(Lattice((2,)), matrix, spectrum=[1.0, 3.0]).forward(jnp.array([1.0, 0.0]))
     >>> x.round(6).tolist(), round(float(log_det), 4)

@@ -10,9 +10,17 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...hamiltonians import AbstractDual, AbstractHamiltonian
-from ...montecarlo.samplers import AbstractSampler, Draws, Info, Start, State, ordered_chains
-from ...montecarlo.samplers._base import checked_chains, entropy
-from ...montecarlo.samplers._trajectories import check_divergences, initial, trajectories, tuned
+from ...montecarlo.samplers import (
+    AbstractSampler,
+    Draws,
+    Info,
+    Start,
+    State,
+    checked_chains,
+    ordered_chains,
+    seed_sequence,
+)
+from ...montecarlo.samplers.trajectories import check_divergences, initial, trajectories, tuned
 from ...runs.errors import UsageError, nearest
 from ._flow import AbstractFlow
 from ._latent_density import LatentDensity
@@ -202,7 +210,7 @@ class LatentSampler(AbstractSampler):
         }
 
     def _key(self, seed: int, block: int) -> PRNGKeyArray:
-        return jax.random.key(entropy([self.density.hamiltonian], seed, 6, block).generate_state(1)[0])
+        return jax.random.key(seed_sequence([self.density.hamiltonian], seed, 6, block).generate_state(1)[0])
 
 
 def _restored(state: State) -> Any:

@@ -12,7 +12,7 @@ from ._bijector import AbstractBijector, Chain
 from ._flow import AbstractFlow, Flow, SymmetrisedFlow
 from ._hierarchy import Hierarchy, level_shapes, sites_at
 
-__all__ = ["base_flow", "checked", "hierarchy_of", "latent_scales", "links_of", "pull"]
+__all__ = ["base_flow", "checked_latents", "hierarchy_of", "latent_scales", "links_of", "pull"]
 
 
 def base_flow(flow: AbstractFlow) -> Flow:
@@ -92,7 +92,7 @@ def pull(flow: AbstractFlow, x: ArrayLike) -> tuple[Float[Array, "..."], Float[A
     (0.5, -2.7726)
     """
     base = base_flow(flow)
-    return _inverse(base, checked(base, x, "fields"))
+    return _inverse(base, checked_latents(base, x, "fields"))
 
 
 @eqx.filter_jit
@@ -101,7 +101,7 @@ def _inverse(flow: Flow, x: Array) -> tuple[Array, Array]:
     return z, jnp.broadcast_to(log_det, x.shape[flow.lattice.ndim :])
 
 
-def checked(flow: Flow, x: ArrayLike, what: str, batch: int | None = None) -> Array:
+def checked_latents(flow: Flow, x: ArrayLike, what: str, batch: int | None = None) -> Array:
     """An array [*lattice, *batch] of the flow's type, `batch` (0 or 1) further axes where given.
 
     Raises `UsageError` for another shape.

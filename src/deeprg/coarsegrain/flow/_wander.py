@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ...runs.errors import UsageError, nearest
 from ._flow import AbstractFlow, Flow
-from ._latents import base_flow, checked, hierarchy_of, latent_scales, pull
+from ._latents import base_flow, checked_latents, hierarchy_of, latent_scales, pull
 
 __all__ = ["LatentDirection", "latent_direction", "moved", "scale_mix", "wander"]
 
@@ -49,7 +49,7 @@ def wander(
     [2.121, 2.121]
     """
     base = base_flow(flow)
-    start, end = (checked(base, z, f"latents {name}", 0) for name, z in (("z0", z0), ("z1", z1)))
+    start, end = (checked_latents(base, z, f"latents {name}", 0) for name, z in (("z0", z0), ("z1", z1)))
     if steps < 2:
         raise UsageError(f"A path has 2 steps or more, its ends, not {steps}.")
     if path not in _PATHS:
@@ -100,8 +100,8 @@ def scale_mix(
     """
     hierarchy = hierarchy_of(flow)
     base = base_flow(flow)
-    coarse = checked(base, coarse_of, "fields coarse_of")
-    details = checked(base, details_of, "fields details_of")
+    coarse = checked_latents(base, coarse_of, "fields coarse_of")
+    details = checked_latents(base, details_of, "fields details_of")
     if coarse.shape != details.shape:
         raise UsageError(f"The fields have two shapes, {coarse.shape} and {details.shape}; give equal ones.")
     if not 0 <= scale < hierarchy.depth:
@@ -140,7 +140,7 @@ def latent_direction(flow: AbstractFlow, fields_a: ArrayLike, fields_b: ArrayLik
     base = base_flow(flow)
     means, variances = [], []
     for name, fields in (("fields_a", fields_a), ("fields_b", fields_b)):
-        x = checked(base, fields, f"fields {name}", 1)
+        x = checked_latents(base, fields, f"fields {name}", 1)
         if x.shape[-1] < _FEWEST:
             raise UsageError(
                 f"{name} holds {x.shape[-1]} fields; a mean with an error needs {_FEWEST} or more of a class."
@@ -164,7 +164,7 @@ def moved(flow: AbstractFlow, x: ArrayLike, direction: ArrayLike, amount: float)
     2.5
     """
     base = base_flow(flow)
-    step = checked(base, direction, "components of the direction", 0)
+    step = checked_latents(base, direction, "components of the direction", 0)
     z, _ = pull(base, x)
     step = (amount * step).astype(z.dtype)
     return _forward(base, z + step.reshape(*step.shape, *(1,) * (z.ndim - step.ndim)))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from deeprg.hamiltonians import AbstractHamiltonian
 from deeprg.runs.errors import UsageError, nearest
 
-from ._base import AbstractSampler, Draws, Info, Start, State, ordered_chains
+from ._base import AbstractSampler, Draws, Info, Start, State, checked_chains, ordered_chains, seed_sequence
 from ._choice import Choice, choose_algorithm
 
 __all__ = [
@@ -23,8 +23,10 @@ __all__ = [
     "Start",
     "State",
     "build_sampler",
+    "checked_chains",
     "choose_algorithm",
     "ordered_chains",
+    "seed_sequence",
 ]
 
 

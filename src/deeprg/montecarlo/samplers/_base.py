@@ -19,10 +19,10 @@ __all__ = [
     "Start",
     "State",
     "checked_chains",
-    "entropy",
     "fixed_shape",
     "ordered_chains",
     "over_chains",
+    "seed_sequence",
     "whole_lattice",
 ]
 
@@ -104,12 +104,12 @@ def whole_lattice(share: np.ndarray) -> int:
     return max(round(1 / float(np.mean(share))), 1)
 
 
-def entropy(hamiltonians: Sequence[AbstractHamiltonian], *numbers: int) -> np.random.SeedSequence:
+def seed_sequence(hamiltonians: Sequence[AbstractHamiltonian], *numbers: int) -> np.random.SeedSequence:
     """A seed of its own for the given Hamiltonians and numbers (seed, purpose, block …).
 
     >>> from deeprg.hamiltonians import Ising
     >>> from deeprg.lattice import Lattice
-    >>> one, two = (entropy([Ising(Lattice((4, 4)), temperature=t)], 0, 1) for t in (2.0, 2.5))
+    >>> one, two = (seed_sequence([Ising(Lattice((4, 4)), temperature=t)], 0, 1) for t in (2.0, 2.5))
     >>> bool(one.generate_state(1)[0] == two.generate_state(1)[0])
     False
     """

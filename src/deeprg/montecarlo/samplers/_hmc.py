@@ -20,11 +20,11 @@ from ._base import (
     Start,
     State,
     checked_chains,
-    entropy,
     fixed_shape,
     ordered_chains,
+    seed_sequence,
 )
-from ._trajectories import check_divergences, initial, trajectories, tuned
+from .trajectories import check_divergences, initial, trajectories, tuned
 
 __all__ = ["HMC", "NUTS"]
 
@@ -57,7 +57,7 @@ class _HamiltonianSampler(AbstractSampler):
 
     def start(self, *, seed: int, order: Start) -> State:
         """Normal noise, or a constant field."""
-        rng = np.random.default_rng(entropy(self.hamiltonians, seed, 5))
+        rng = np.random.default_rng(seed_sequence(self.hamiltonians, seed, 5))
         dtype = jnp.result_type(float)
         shape = (1, self.chains, *self.shape)
         ordered = ordered_chains(order, self.chains).reshape(1, -1, *(1 for _ in self.shape))
@@ -127,7 +127,7 @@ class _HamiltonianSampler(AbstractSampler):
         return _Boltzmann(self.hamiltonians[0])
 
     def _key(self, seed: int, block: int) -> PRNGKeyArray:
-        return jax.random.key(entropy(self.hamiltonians, seed, 4, block).generate_state(1)[0])
+        return jax.random.key(seed_sequence(self.hamiltonians, seed, 4, block).generate_state(1)[0])
 
     def _check(self, positions: Array) -> None:
         if not bool(jnp.isfinite(positions).all()):

@@ -20,9 +20,9 @@ from ._base import (
     Start,
     State,
     checked_chains,
-    entropy,
     fixed_shape,
     ordered_chains,
+    seed_sequence,
 )
 from ._colouring import colour_classes
 from ._local_rules import Rule, parameters_of, rule_for
@@ -56,7 +56,7 @@ class _LocalSampler(AbstractSampler):
     def start(self, *, seed: int, order: Start) -> State:
         """All spins equal, or drawn at random."""
         first, count = self.hamiltonians[0], len(self.hamiltonians)
-        rng = np.random.default_rng(entropy(self.hamiltonians, seed, 1))
+        rng = np.random.default_rng(seed_sequence(self.hamiltonians, seed, 1))
         shape = (count, self.chains, *self.shape)
         if isinstance(first, Potts):
             hot, cold = rng.integers(0, first.states, shape, np.int8), np.zeros(shape, np.int8)
@@ -94,7 +94,7 @@ class _LocalSampler(AbstractSampler):
 
     def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
         """See `AbstractSampler.run`."""
-        key = jax.random.key(entropy(self.hamiltonians, seed, 2, block).generate_state(1)[0])
+        key = jax.random.key(seed_sequence(self.hamiltonians, seed, 2, block).generate_state(1)[0])
         count, size = len(self.hamiltonians), int(np.prod(self.shape))
         values = _to_sites(state["configurations"], count, self.chains, size, self.rule)
         parameters = self._parameters(state)

@@ -13,8 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from deeprg.hamiltonians import XY, AbstractHamiltonian, GaussianField, Ising, Phi4, Potts, RandomBondIsing
-from deeprg.hamiltonians._xy import cos_sin
+from deeprg.hamiltonians import (
+    XY,
+    AbstractHamiltonian,
+    GaussianField,
+    Ising,
+    Phi4,
+    Potts,
+    RandomBondIsing,
+    cos_sin,
+)
 from deeprg.montecarlo.chance import at_odds, below
 
 __all__ = ["Rule", "rule_for"]

@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 from deeprg.hamiltonians import AbstractHamiltonian
 from deeprg.runs.errors import UsageError
 
-from ._base import Draws, Start, State, entropy
+from ._base import Draws, Start, State, seed_sequence
 from ._local import Metropolis, _sweeps, _to_grid, _to_sites
 from ._local_rules import Rule
 
@@ -68,7 +68,7 @@ class Tempering(Metropolis):
 
     def run(self, state: State, draws: int, thin: int, *, seed: int, block: int) -> Draws:
         """See `AbstractSampler.run`."""
-        key = jax.random.key(entropy(self.hamiltonians, seed, 3, block).generate_state(1)[0])
+        key = jax.random.key(seed_sequence(self.hamiltonians, seed, 3, block).generate_state(1)[0])
         count, size = len(self.hamiltonians), int(np.prod(self.shape))
         values = _to_sites(state["configurations"], count, self.chains, size, self.rule)
         walker = jnp.asarray(state["walker"])
