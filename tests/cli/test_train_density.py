@@ -9,7 +9,7 @@ import pytest
 
 from deeprg.cli._setup import open_run, trained
 from deeprg.exact import enumerate_distribution, phi4_ring
-from deeprg.hamiltonians import ContinuousDual, Ising, Phi4
+from deeprg.hamiltonians import ContinuousDual, Ising
 from deeprg.lattice import Lattice
 from deeprg.montecarlo.ensembles import import_configurations
 from deeprg.runs.folder import RunFolder
@@ -152,7 +152,7 @@ def test_an_ensemble_of_phi4_against_the_transfer_operator(cli, tmp_path, compil
     assert 0 < kl["value"] < 0.1
     assert kl["error"] < 0.03
     # Twin: another coupling is another action, and the weights say so.
-    other = phi4_ring(Phi4(Lattice((8,)), mass_squared=-1.0, quartic=1.1)).log_partition
+    other = phi4_ring(8, mass_squared=-1.0, quartic=1.1).log_partition
     assert abs(found["log_partition"] - other) > 20 * found["log_partition_error"]
 
 
