@@ -12,7 +12,7 @@ from typing import Any
 
 import deeprg
 
-__all__ = ["PACKAGES", "describe_environment", "git_commit"]
+__all__ = ["PACKAGES", "describe_environment", "git_commit", "usable_cores"]
 
 PACKAGES = (
     "jax",
@@ -62,7 +62,7 @@ def describe_environment(
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
-        "cpus": _usable_cpus(),
+        "cpus": usable_cores(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "devices": list(_devices() if devices is None else devices),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
@@ -96,7 +96,12 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _usable_cpus() -> int:
+def usable_cores() -> int:
+    """How many processor cores this process may use.
+
+    >>> usable_cores() > 0
+    True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -28,7 +28,7 @@ from ._latent_density import LatentDensity
 __all__ = ["LATENT_METHODS", "LatentMethod", "LatentSampler"]
 
 _COLD = 0.1
-_VALUES = 1 << 15  # latents that move together: what their forces need fits into the cache
+_VALUES = 1 << 12  # latents that move together on a CPU: what their forces need fits into the cache
 
 
 class LatentMethod(NamedTuple):
@@ -106,8 +106,7 @@ class LatentSampler(AbstractSampler):
         self.dual = hamiltonian if isinstance(hamiltonian, AbstractDual) else None
         self.hamiltonians = (hamiltonian if self.dual is None else self.dual.spins,)
         self.chains = checked_chains(chains)
-        most = max(_VALUES // hamiltonian.lattice.size, 1)
-        self.together = next(n for n in range(min(most, chains), 0, -1) if chains % n == 0)
+        self.together = _group(chains, hamiltonian.lattice.size) if jax.default_backend() == "cpu" else None
 
     @property
     def method(self) -> LatentMethod:
@@ -211,6 +210,12 @@ class LatentSampler(AbstractSampler):
 
     def _key(self, seed: int, block: int) -> PRNGKeyArray:
         return jax.random.key(seed_sequence([self.density.hamiltonian], seed, 6, block).generate_state(1)[0])
+
+
+def _group(chains: int, sites: int) -> int:
+    """How many chains move together: a divisor of all, with latents that fit into the cache."""
+    most = max(_VALUES // sites, 1)
+    return next(n for n in range(min(most, chains), 0, -1) if chains % n == 0)
 
 
 def _restored(state: State) -> Any:

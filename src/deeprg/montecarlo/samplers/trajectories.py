@@ -1,6 +1,7 @@
 """Hamiltonian trajectories of many chains, by blackjax, for any log density; tuning of their steps."""
 
-import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from deeprg.runs.environment import usable_cores
 from deeprg.runs.errors import NumericalError
 
 __all__ = ["DIVERGENT_SHARE", "Totals", "check_divergences", "initial", "trajectories", "tuned"]
@@ -19,12 +21,17 @@ DIVERGENT_SHARE = 0.1  # of the trajectories; with more the average is not one o
 Totals = Float[Array, " 3"]
 
 
-@eqx.filter_jit
 def initial(density: PyTree, positions: Float[Array, "chains ..."], *, together: int | None = None) -> Any:
     """The state of chains at the given positions: position, ln density, gradient, each [chains, ...]."""
+
+    return _shared(lambda some, numbers: _initial(density, some, together), positions, together)
+
+
+@eqx.filter_jit
+def _initial(density: PyTree, positions: Array, together: int | None) -> Any:
     import blackjax
 
-    return _grouped(jax.vmap(lambda x: blackjax.hmc.init(x, density)), positions, together)
+    return _in_groups(jax.vmap(lambda x: blackjax.hmc.init(x, density)), positions, together)
 
 
 def trajectories(
@@ -42,31 +49,35 @@ def trajectories(
 
     `density(x)` is ln of the target density of one configuration, up to a constant; momenta have unit mass.
     HMC takes `steps` leapfrog steps of the given size times a factor from 0.8 to 1.2; NUTS chooses their
-    number. Groups of `together` chains run one after the other (all at once without it), which keeps what a
-    gradient needs in the cache; the random numbers of a chain do not depend on it.
+    number. With `together`, which divides the number of chains, each core takes groups of so many chains one
+    after the other: what a gradient needs stays in its cache. Without it all chains are one group. The random
+    numbers of a chain do not depend on it.
     """
-    # a traced count: one program for all of them
-    return _trajectories(
-        density, states, step_size, jnp.asarray(count, jnp.int32), key, nuts, steps, together
-    )
+    traced = jnp.asarray(count, jnp.int32)  # one program for all counts
+
+    def some(states: Any, numbers: Array) -> tuple[Any, Array]:
+        return _trajectories(density, states, numbers, step_size, traced, key, nuts, steps, together)
+
+    states, totals = _shared(some, states, together)
+    return states, totals.sum(axis=0)
 
 
 @eqx.filter_jit
 def _trajectories(
     density: PyTree,
     states: Any,
+    numbers: Array,
     step_size: Array,
     count: Array,
     key: PRNGKeyArray,
     nuts: bool,
     steps: int,
     together: int | None,
-) -> tuple[Any, Totals]:
+) -> tuple[Any, Array]:
     import blackjax
 
     algorithm: Any = blackjax.nuts if nuts else blackjax.hmc
     kernel = algorithm.build_kernel()
-    chains = states.position.shape[0]
     mass = jnp.ones(states.position[0].size, states.position.dtype)
     extra = {} if nuts else {"num_integration_steps": steps}
 
@@ -76,7 +87,7 @@ def _trajectories(
         return kernel(move, state, density, step_size if nuts else step_size * factor, mass, **extra)
 
     def group(given: tuple[Any, Array]) -> tuple[Any, Array]:
-        some, numbers = given
+        states, numbers = given
 
         def trajectory(i: Array, carry: tuple[Any, Array]) -> tuple[Any, Array]:
             here, totals = carry
@@ -84,15 +95,12 @@ def _trajectories(
             here, info = jax.vmap(one)(keys, here)
             taken = jnp.broadcast_to(jnp.asarray(info.num_integration_steps), info.acceptance_rate.shape)
             row = [jnp.nan_to_num(info.acceptance_rate), info.is_divergent, taken]
-            return here, totals + jnp.stack([jnp.sum(entry.astype(totals.dtype)) for entry in row])
+            return here, totals + jnp.stack([entry.astype(totals.dtype) for entry in row], axis=1)
 
-        return jax.lax.fori_loop(0, count, trajectory, (some, jnp.zeros(3, mass.dtype)))
+        totals = jnp.zeros((len(numbers), 3), mass.dtype)
+        return jax.lax.fori_loop(0, count, trajectory, (states, totals))
 
-    numbers = jnp.arange(chains)
-    if together is None or chains % together or chains == together:
-        return group((states, numbers))
-    states, totals = jax.lax.map(group, _split((states, numbers), together))
-    return _joined(states), totals.sum(axis=0)
+    return _in_groups(group, (states, numbers), together)
 
 
 def tuned(
@@ -133,14 +141,32 @@ def check_divergences(divergent: float, total: int, what: str) -> None:
         )
 
 
-def _grouped(function: Any, positions: Array, together: int | None) -> Any:
-    if together is None or positions.shape[0] % together or positions.shape[0] == together:
-        return function(positions)
-    return _joined(jax.lax.map(function, _split(positions, together)))
+def _shared(call: Callable[[Any, Array], Any], chains: PyTree, together: int | None) -> Any:
+    """`call(some, numbers)` of equal shares of the chains, one per core, put together again.
+
+    XLA leaves cores idle between and within the small operations of one program; several programs do not.
+    """
+    numbers = jnp.arange(len(jax.tree.leaves(chains)[0]))
+    groups = 1 if together is None else len(numbers) // together
+    shares = max(n for n in range(1, min(usable_cores(), max(groups, 1)) + 1) if max(groups, 1) % n == 0)
+    if shares == 1:
+        return call(chains, numbers)
+    wide = jnp.result_type(float) == jnp.float64  # a setting of the thread
+
+    def share(part: slice) -> Any:
+        with jax.enable_x64(wide):
+            return jax.block_until_ready(call(jax.tree.map(lambda x: x[part], chains), numbers[part]))
+
+    size = len(numbers) // shares
+    with ThreadPoolExecutor(shares) as pool:
+        found = list(pool.map(share, (slice(n * size, (n + 1) * size) for n in range(shares))))
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *found)
 
 
-def _split(tree: PyTree, together: int) -> PyTree:
-    return jax.tree.map(lambda x: x.reshape(-1, together, *x.shape[1:]), tree)
-
-
-_joined = functools.partial(jax.tree.map, lambda x: x.reshape(-1, *x.shape[2:]))
+def _in_groups(call: Callable[[Any], Any], tree: PyTree, together: int | None) -> PyTree:
+    """`call` of groups of `together` rows, one after the other in one program."""
+    rows = len(jax.tree.leaves(tree)[0])
+    if together is None or rows == together:
+        return call(tree)
+    split = jax.tree.map(lambda x: x.reshape(-1, together, *x.shape[1:]), tree)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(call, split))
