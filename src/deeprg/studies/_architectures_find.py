@@ -26,13 +26,15 @@ from deeprg.studies._flows import trained_flow
 
 __all__ = ["LAYOUTS", "Ensemble", "Findings", "Settings", "Variant", "find"]
 
-# The layouts that are compared, with the options in which they differ from their defaults.
+# The layouts that are compared, with the options in which they differ from their defaults. Those of the talk
+# act on the field itself: the whitened one has the correlations of K at any distance before the first layer.
 LAYOUTS: dict[str, Mapping[str, Any]] = {
     "conditional": {"layout": "conditional"},
     "fills only": {"layout": "conditional", "disentanglers": 0},
-    "mera": {"layout": "mera", "symmetry": "mixture", "whitening": 0.5},
-    "ttn": {"layout": "ttn", "symmetry": "mixture", "whitening": 0.5, "repeats": 2},
-    "tebd": {"layout": "tebd", "symmetry": "mixture", "whitening": 0.5, "layers": 3},
+    "mera": {"layout": "mera", "symmetry": "mixture", "whitening": 0.0},
+    "ttn": {"layout": "ttn", "symmetry": "mixture", "whitening": 0.0, "repeats": 2},
+    "tebd": {"layout": "tebd", "symmetry": "mixture", "whitening": 0.0, "layers": 3},
+    "mera, whitened": {"layout": "mera", "symmetry": "mixture", "whitening": 0.5},
 }
 
 

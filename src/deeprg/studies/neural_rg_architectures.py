@@ -44,8 +44,8 @@ def _numbers(found: Findings) -> dict[str, Any]:
 def _changed(settings: Settings) -> list[str]:
     return [
         f"the talk has no numbers on layouts; L = {settings.size} and {settings.steps} steps are ours",
-        "all layouts train with the settings of the preset 'default' (path gradients, Adam, cosine decay) in "
-        "the whitened field",
+        "all layouts train with the settings of the preset 'default' (path gradients, Adam, cosine decay); "
+        "those of the talk make the field itself, the conditional hierarchies and one MERA the whitened one",
         "the tree has two rounds of blocks per scale and the flat layout three brick-wall layers",
         "the magnetizations of the halves stand for the halves: their information is a lower bound",
     ]
