@@ -16,6 +16,8 @@ from deeprg.coarsegrain import (
     FlowCoarseGraining,
     Majority,
     PlacedUnits,
+    PrincipalCut,
+    SpinFilter,
     build_block_rule,
 )
 from deeprg.coarsegrain.flow import build_flow
@@ -29,7 +31,7 @@ OPTIONS = {"width": 3, "depth": 1, "terms": 1, "radius": 2.0}
 
 def test_every_registered_coarse_graining_is_tested():
     here = {BlockAverage, Decimation, Majority, Composition, FlowCoarseGraining}
-    beside = {BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits}  # test_boltzmann_layer, test_placement
+    beside = {BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits, SpinFilter, PrincipalCut}  # files of their own
     assert set(COARSE_GRAININGS.values()) == here | beside
 
 

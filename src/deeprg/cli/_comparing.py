@@ -15,6 +15,7 @@ from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import check_figure, write_figure
 from deeprg.cli._probes import dimension, extremes, maps_of, rule_of
 from deeprg.cli._probing import one_temperature
+from deeprg.cli._rule_text import rule_options
 from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain import (
     BLOCK_RULES,
@@ -139,7 +140,7 @@ def _rule(text: str, data: Configurations) -> AbstractCoarseGraining:
     """A block rule with its options, 'majority:side=3,steps=2', or the machine of a run folder."""
     name, _, options = text.partition(":")
     if name in BLOCK_RULES:
-        return build_block_rule(name, data.lattice, **_options(name, options, text))
+        return build_block_rule(name, data.lattice, **rule_options(name, options, text))
     folder, given = (text, "") if Path(text).exists() else (name, options)
     try:
         RunFolder.open(folder)
@@ -150,30 +151,12 @@ def _rule(text: str, data: Configurations) -> AbstractCoarseGraining:
         ) from None
     run, setup = open_boltzmann(folder)
     require_lattice(data, setup.lattice, f"the machine of '{run.path}'")
-    wanted = _options(folder, given, text)
+    wanted = rule_options(folder, given, text)
     if unknown := set(wanted) - {"depth"}:
         raise UsageError(
             f"'{sorted(unknown)[0]}' in '{text}' is no option of a run; it has depth, {folder}:depth=1."
         )
     return rule_of(trained_network(run, setup).up_to(wanted.get("depth")), setup.lattice)
-
-
-def _options(name: str, text: str, whole: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for part in filter(None, text.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise UsageError(f"'{part}' in '{whole}' is no option; write for example {name}:side=3,steps=2.")
-        if key == "ties":
-            found[key] = value
-            continue
-        try:
-            found[key] = int(value)
-        except ValueError:
-            raise UsageError(f"{key} = '{value}' in '{whole}' is not a whole number.") from None
-    if name == "majority":
-        found.setdefault("ties", "random")
-    return found
 
 
 def _measured(

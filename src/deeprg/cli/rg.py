@@ -1,4 +1,4 @@
-"""`deeprg rg`: renormalization written down, its flows and marginalised layers."""
+"""`deeprg rg`: renormalization written down and read off configurations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,9 @@ from deeprg.cli._flags import whole
 
 __all__ = ["app"]
 
-app = App(name="rg", help="Exact renormalization: flows of couplings, layers marginalised.")
+app = App(
+    name="rg", help="Renormalization: flows of couplings, layers marginalised, exponents from configurations."
+)
 
 
 @app.command(name="flow")
@@ -64,3 +66,45 @@ def rg_marginalise(
     from deeprg.cli._rg_marginalise import run_marginalise
 
     return run_marginalise(model, json=json)
+
+
+@app.command(name="exponents")
+def rg_exponents(
+    rule: Annotated[str, Parameter(help="majority, decimation; majority:side=3,ties=first")],
+    *,
+    source: Annotated[
+        Path,
+        Parameter(name="--with", help="spins at the critical point, an ensemble E.zarr or a .npy file"),
+    ],
+    temperature: Annotated[
+        str | None, Parameter(help="of an ensemble: a value, critical or its number")
+    ] = None,
+    steps: Annotated[
+        int | None, Parameter(converter=whole, help="of the rule; default: down to extents of four")
+    ] = None,
+    even: Annotated[int, Parameter(converter=whole, help="operators for y_T")] = 4,
+    odd: Annotated[int, Parameter(converter=whole, help="operators for y_H")] = 3,
+    blocks: Annotated[int, Parameter(converter=whole, help="of the jackknife")] = 50,
+    seed: Annotated[int, Parameter(converter=whole, help="seed of everything random")] = 0,
+    out: Annotated[Path | None, Parameter(help="a figure: .png, .svg or .pdf")] = None,
+    json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+) -> int:
+    """Monte Carlo RG: exponents that a block rule reads off critical spins, by Swendsen's stability matrix.
+
+    T = dK'/dK from the correlations of operators before and after a step; y = ln(eigenvalue)/ln b. A row per
+    step and parity, a column per number of operators, errors by the jackknife, exact values where known.
+    """
+    from deeprg.cli._exponents import run_exponents
+
+    return run_exponents(
+        rule,
+        source=source,
+        temperature=temperature,
+        steps=steps,
+        even=even,
+        odd=odd,
+        blocks=blocks,
+        seed=seed,
+        out=out,
+        json=json,
+    )

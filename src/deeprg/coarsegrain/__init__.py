@@ -4,17 +4,21 @@ from ._base import AbstractCoarseGraining
 from ._blocking import BlockAverage, Decimation, Majority, blocked_shape
 from ._composition import BLOCK_RULES, Composition, build_block_rule
 from ._ensemble import CoarsenedBatch, coarsen_batches, coarsen_ensemble, ensemble_size
+from ._filter import SpinFilter
 from ._flow import FlowCoarseGraining
+from ._principal import PrincipalCut, principal_modes
 from .boltzmann import BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits
 
 # Every coarse-graining by name; the command line lists it and the tests walk it.
 COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
     **BLOCK_RULES,
     "composition": Composition,
+    "filter": SpinFilter,
     "flow": FlowCoarseGraining,
     "boltzmann": BoltzmannLayer,
     "deep-boltzmann": DeepBoltzmannLayer,
     "placed": PlacedUnits,
+    "principal": PrincipalCut,
 }
 
 __all__ = [
@@ -30,9 +34,12 @@ __all__ = [
     "FlowCoarseGraining",
     "Majority",
     "PlacedUnits",
+    "PrincipalCut",
+    "SpinFilter",
     "blocked_shape",
     "build_block_rule",
     "coarsen_batches",
     "coarsen_ensemble",
     "ensemble_size",
+    "principal_modes",
 ]

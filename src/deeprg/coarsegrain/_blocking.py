@@ -13,7 +13,7 @@ from ..lattice import Lattice
 from ..runs.errors import UsageError
 from ._base import AbstractCoarseGraining
 
-__all__ = ["BlockAverage", "Decimation", "Majority", "blocked_shape"]
+__all__ = ["BlockAverage", "BlockRule", "Decimation", "Majority", "blocked_shape"]
 
 
 def blocked_shape(lattice: Lattice, stride: int) -> Lattice:
@@ -40,7 +40,7 @@ def blocked_shape(lattice: Lattice, stride: int) -> Lattice:
     return Lattice(tuple(extent // stride for extent in lattice.shape))
 
 
-class _BlockRule(AbstractCoarseGraining):
+class BlockRule(AbstractCoarseGraining):
     """What rules share whose coarse site I depends on the block of sites stride I + offset + step.
 
     step runs over 0 ... side - 1 along each axis, in C order; blocks wrap around the lattice. The stride is
@@ -96,7 +96,7 @@ class _BlockRule(AbstractCoarseGraining):
         return x.reshape(-1)[self.sites]
 
 
-class Decimation(_BlockRule):
+class Decimation(BlockRule):
     """Keep every `side`-th site along each axis, coarse_I = x_{side I + offset}, and forget the others.
 
     >>> import jax, jax.numpy as jnp
@@ -122,7 +122,7 @@ class Decimation(_BlockRule):
         return jnp.where(jnp.all(coarse == self.mean(x)), 0.0, -jnp.inf).astype(x.dtype)
 
 
-class BlockAverage(_BlockRule):
+class BlockAverage(BlockRule):
     """The mean of every block, coarse_I = side^-ndim sum of x over block I; a real number also for spins.
 
     It has no `log_prob`: given the fine field, the density of the mean is a delta function.
@@ -155,7 +155,7 @@ class BlockAverage(_BlockRule):
         return self.mean(x)
 
 
-class Majority(_BlockRule):
+class Majority(BlockRule):
     """The sign of the sum of every block of spins ±1.
 
     A block of even size can tie, and `ties` must then say what happens: "random" takes each sign with

@@ -29,12 +29,14 @@ from deeprg.probes.kernels import (
     latent_reach,
 )
 from deeprg.probes.matching import PatternMatch, match_patterns
+from deeprg.probes.mode_flow import ModeFlow, mode_flow
 from deeprg.probes.network_thermometer import (
     Calibration,
     NetworkReading,
     NetworkThermometer,
     train_thermometer,
 )
+from deeprg.probes.pairing import ClusterScaling, Exponent, cluster_scaling, pair_units
 from deeprg.probes.patterns import (
     PatternStatistics,
     circular_centre,
@@ -73,6 +75,8 @@ from deeprg.probes.spectra import (
     receptive_fields,
     weight_spectrum,
 )
+from deeprg.probes.spin_operators import SPIN_OPERATORS, SpinOperator, measure_operators, spin_operators
+from deeprg.probes.stability import Stability, exact_stability, monte_carlo_rg, stability_matrix
 from deeprg.probes.temperature_curves import (
     ParameterCurve,
     TemperatureCurves,
@@ -101,14 +105,17 @@ from deeprg.probes.vh_maps import RelativeMap, VHMaps, relative_map, vh_maps
 __all__ = [
     "ESTIMATORS",
     "OPERATORS",
+    "SPIN_OPERATORS",
     "Agreement",
     "BandStructure",
     "Calibration",
     "ChainCourse",
+    "ClusterScaling",
     "CouplingFit",
     "DirectThermometer",
     "Estimate",
     "Estimates",
+    "Exponent",
     "FieldOperator",
     "FlowRecord",
     "FlowStage",
@@ -117,6 +124,7 @@ __all__ = [
     "LatentCorrelations",
     "LatentReach",
     "MeasuredDraws",
+    "ModeFlow",
     "NetworkReading",
     "NetworkThermometer",
     "ParameterCurve",
@@ -129,6 +137,8 @@ __all__ = [
     "RenormalisedLevel",
     "ScaleInformation",
     "ScalingDimension",
+    "SpinOperator",
+    "Stability",
     "StartDependence",
     "TemperatureCurves",
     "TwoPoint",
@@ -138,6 +148,7 @@ __all__ = [
     "band_structure",
     "chain_course",
     "circular_centre",
+    "cluster_scaling",
     "coarse_two_point",
     "collect",
     "compare_dynamics",
@@ -148,6 +159,7 @@ __all__ = [
     "energy_operator",
     "energy_thermometer",
     "estimates",
+    "exact_stability",
     "extrapolation_warning",
     "field_operators",
     "fit_couplings",
@@ -164,6 +176,10 @@ __all__ = [
     "main_spot",
     "marchenko_pastur",
     "match_patterns",
+    "measure_operators",
+    "mode_flow",
+    "monte_carlo_rg",
+    "pair_units",
     "participation_ratio",
     "pattern_autocorrelation",
     "pattern_statistics",
@@ -178,6 +194,8 @@ __all__ = [
     "scale_information",
     "scaling_dimension",
     "spin_log_partition",
+    "spin_operators",
+    "stability_matrix",
     "start_dependence",
     "target_fields",
     "temperature_curves",
