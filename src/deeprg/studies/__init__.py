@@ -11,6 +11,7 @@ from deeprg.studies.iso import ISO
 from deeprg.studies.jefferson import JEFFERSON
 from deeprg.studies.lenggenhager import LENGGENHAGER
 from deeprg.studies.mehta_schwab import MEHTA_SCHWAB
+from deeprg.studies.neural_mcrg import NEURAL_MCRG
 from deeprg.studies.neural_rg import NEURAL_RG
 from deeprg.studies.neural_rg_architectures import NEURAL_RG_ARCHITECTURES
 from deeprg.studies.veiga import VEIGA
@@ -29,6 +30,7 @@ STUDIES: dict[str, Study] = {
         MEHTA_SCHWAB,
         NEURAL_RG,
         NEURAL_RG_ARCHITECTURES,
+        NEURAL_MCRG,
     )
 }
 

@@ -6,6 +6,7 @@ from ._deep import DeepBoltzmannMachine
 from ._deep_layer import DeepBoltzmannLayer
 from ._deep_objective import DeepObjective
 from ._estimator import BoltzmannMachine
+from ._filter_machine import FilterDivergence, FilterMachine, fit_filter
 from ._fit import fit, initial_state, matched_bias, trainable
 from ._flow import rbm_flow
 from ._layer import BoltzmannLayer
@@ -40,6 +41,8 @@ __all__ = [
     "DeepBoltzmannMachine",
     "DeepObjective",
     "ExactMoments",
+    "FilterDivergence",
+    "FilterMachine",
     "Gaussian",
     "PlacedUnits",
     "Potts",
@@ -52,6 +55,7 @@ __all__ = [
     "build_unit",
     "exact_moments",
     "fit",
+    "fit_filter",
     "fit_greedy",
     "free_energy_gap",
     "hidden_rows",
