@@ -190,7 +190,7 @@ def test_report(cli, tiny_run):
 def test_a_table_warns_of_heavy_tails_and_names_both_log_partitions(tiny_run):
     results = {**tiny_run.answer.json, "pareto_k": 0.9}
     table = result_table(results)
-    assert "0.9  (!) above 0.7: pulls are not reliable" in table
+    assert "0.9  (!) above 0.7: errors are not reliable" in table
     assert "exact −ln Z of the dual (nats)" in table
     assert "ln Z of the spins" in table
     assert results["exact_spin_log_partition"] == pytest.approx(15.521915458755)

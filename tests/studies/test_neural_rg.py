@@ -61,8 +61,8 @@ def test_verdicts_on_layouts():
     assert not judge_gaps({"mera": 0.5, "ttn": 0.51, "tebd": 0.8}, errors, 2.27).holds
     assert judge_depth([(1, 1.0), (4, 2.0), (2, 1.5)]).holds
     assert not judge_depth([(1, 1.0), (2, 0.9)]).holds
-    assert judge_bottleneck((0.5, 0.02), (0.4, 0.01)).holds
-    assert not judge_bottleneck((0.5, 0.02), (0.6, 0.01)).holds
+    assert judge_bottleneck((0.5, 0.02), (1.15, 0.01)).holds
+    assert not judge_bottleneck((0.5, 0.02), (1.3, 0.01)).holds
     assert judge_temperature({"mera": [0.1, 0.5, 0.2]}, [1.0, 2.0, 3.0]).holds
     assert not judge_temperature({"mera": [0.1, 0.2, 0.5]}, [1.0, 2.0, 3.0]).holds
 

@@ -54,7 +54,8 @@ def _block(row: Analysis, unit: str) -> str:
     table = text_table(lines, ["", "value", "exact", "pull", "τ_int"])
     notes = [f"{row.draws} draws in each of {row.chains} chains"]
     if row.updates_per_second:
-        notes.append(f"{row.updates_per_second:,.0f} {unit} updates/s")
+        kind = "" if unit == "update" else f"{unit} "
+        notes.append(f"{row.updates_per_second:,.0f} {kind}updates/s")
     if row.independent_samples_per_second:
         notes.append(f"{row.independent_samples_per_second:,.0f} independent samples/s")
     if row.r_hat:

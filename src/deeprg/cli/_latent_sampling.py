@@ -13,14 +13,13 @@ from deeprg.coarsegrain.flow import LatentSimulation
 from deeprg.hamiltonians import MODELS, AbstractDual
 from deeprg.montecarlo.ensembles import Ensemble
 from deeprg.montecarlo.running import simulate
+from deeprg.report.labels import DEGENERATE
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import RunFolder
 from deeprg.train.checkpoint import read_header
 from deeprg.train.stop import StopRequest
 
 __all__ = ["degenerate", "run_latent_sampling"]
-
-_DEGENERATE = 0.01
 
 
 def model_of(setup: Any) -> tuple[str, dict[str, Any]]:
@@ -34,7 +33,7 @@ def model_of(setup: Any) -> tuple[str, dict[str, Any]]:
 
 def degenerate(ess: float) -> str | None:
     """What to say before anything is drawn when hardly any sample of a flow counts; None when they do."""
-    if ess >= _DEGENERATE:
+    if ess >= DEGENERATE:
         return None
     return (
         f"the weights of this flow degenerate (ESS {ess:.2g}): reweighted averages hang on few samples and "
@@ -73,6 +72,8 @@ def run_latent_sampling(
         warn(text)
     weights = read_header(run.checkpoints / f"{checkpoint}.eqx")["crc32"]
     name, options = model_of(setup)
+    if path.exists() and choices.get("chains") is None:
+        choices = choices | {"chains": Ensemble.open(path).provenance["settings"].get("chains")}
     simulation = LatentSimulation.of(
         flow,
         setup.hamiltonian,

@@ -1,6 +1,7 @@
 """What `deeprg probe` does."""
 
 import io
+import json as json_module
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,20 @@ def run_probe(
     json: bool,
 ) -> int:
     """`deeprg probe`; returns the exit code."""
-    if kind_of(RunFolder.open(name)) == "flow":
-        if temperature is not None or depth is not None:
-            raise UsageError("--temperature and --depth are for Boltzmann machines; a flow has one target.")
-        return _probe_flow(name, source=source, probes=probes, seed=seed, json=json)
+    kind = kind_of(RunFolder.open(name))
+    if kind == "conditioned":
+        raise UsageError(
+            f"'{name}' holds a flow over an interval, and probes read one of a single target. Make it: "
+            f"deeprg train flow --from {name} --temperature T --minutes 1."
+        )
+    if kind == "flow":
+        if depth is not None:
+            raise UsageError("--depth is for Boltzmann machines; a flow has scales.")
+        if temperature is not None and source is None:
+            raise UsageError(
+                "--temperature chooses from an ensemble; a flow has one target. Give --with E.zarr."
+            )
+        return _probe_flow(name, source=source, temperature=temperature, probes=probes, seed=seed, json=json)
     chosen = _chosen(probes, PROBES)
     run, setup = open_boltzmann(name)
     network = trained_network(run, setup).up_to(depth)
@@ -77,13 +88,21 @@ def run_probe(
     return 0
 
 
-def _probe_flow(name: str, *, source: Path | None, probes: str | None, seed: int, json: bool) -> int:
+def _probe_flow(
+    name: str,
+    *,
+    source: Path | None,
+    temperature: str | None,
+    probes: str | None,
+    seed: int,
+    json: bool,
+) -> int:
     chosen = _chosen(probes, FLOW_PROBES)
     run = RunFolder.open(name)
     setup = open_run(run)
     given = None
     if source is not None:
-        data = one_temperature(source, None)
+        data = one_temperature(source, temperature)
         require_lattice(data, setup.hamiltonian.lattice, f"the flow of '{run.path}'")
         given = fields_of(data, setup.hamiltonian, seed)
     subject = FlowSubject(trained(run, setup), setup.hamiltonian, jax.random.key(seed), seed, given)
@@ -125,8 +144,10 @@ def _probe_all(
         arrays |= found.arrays
         rows += [[probe, *row] for row in found.rows]
         write_figure(run.path / f"probe-{probe}.png", found.figure)
+    before, held = _earlier(run, document)
+    write_json(run.path / "probe.json", document | {"probes": {**before, **numbers}})
+    arrays = {**held, **arrays}
     document["probes"] = numbers
-    write_json(run.path / "probe.json", document)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     write_bytes(run.path / "probe.npz", buffer.getvalue())
@@ -139,6 +160,18 @@ def _probe_all(
             if "\n" in value:
                 print(f"\n{probe}: {what}{value}")
         print(f"\nprobe.json, probe.npz and figures in {run.path}")
+
+
+def _earlier(run: RunFolder, document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Numbers and arrays of probes that ran before on the same data and seed: they stay in the files."""
+    try:
+        found = json_module.loads((run.path / "probe.json").read_text())
+        with np.load(run.path / "probe.npz") as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError):
+        return {}, {}
+    same = all(found.get(key) == value for key, value in document.items())
+    return (found["probes"], arrays) if same else ({}, {})
 
 
 def _chosen(text: str | None, known: Mapping[str, Any]) -> list[str]:

@@ -92,6 +92,8 @@ def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool
     if scales is not None and case.draws is not None:
         _write_summary(target.with_name("summary.png"), data, scales, case.draws)
     say(verdict(findings))
+    for finding in findings:
+        say(f"{finding.severity}: {finding.what}")
     if json:
         print_json({"schema_version": SCHEMA_VERSION, "run": str(run.path), "report": str(target.resolve())})
     elif results is not None:

@@ -130,7 +130,7 @@ def _spin_rows(document: Mapping[str, Any], pull: float | None = None) -> list[l
 
 def _tail(k: float | None) -> str:
     bad = k is not None and k > BAD_TAIL
-    return _plain(k) + (f"  (!) above {BAD_TAIL}: pulls are not reliable" if bad else "")
+    return _plain(k) + (f"  (!) above {BAD_TAIL}: errors are not reliable" if bad else "")
 
 
 def _row(

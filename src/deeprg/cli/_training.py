@@ -22,6 +22,7 @@ from deeprg.cli._table import result_table
 from deeprg.coarsegrain.flow import AbstractFlow, draws
 from deeprg.hamiltonians import is_even
 from deeprg.probes import MeasuredDraws, collect, quality, spin_log_partition
+from deeprg.report.labels import DEGENERATE
 from deeprg.runs.atomic import write_bytes, write_json
 from deeprg.runs.config import config_text, refuse_changes, to_toml
 from deeprg.runs.environment import describe_environment
@@ -116,6 +117,14 @@ def _inherited(request: Request, earlier: RunFolder | None) -> dict[str, Any] | 
     if request.start is None:
         return None
     before = dict(RunFolder.open(request.start).resolved())
+    theirs = before.get("hamiltonian", {}).get("name")
+    for flag, values in request.flags:
+        wanted = values.get("hamiltonian", {}).get("name")
+        if theirs is not None and wanted not in (None, theirs):
+            raise UsageError(
+                f"{flag} {wanted}: '{request.start}' is a flow for '{theirs}', and its weights serve no "
+                "other Hamiltonian. Train one anew, without --from."
+            )
     train = {**before.get("train", {}), "steps": None, "minutes": None}
     return {**before, "train": train, "name": None, "start": request.start}
 
@@ -188,7 +197,10 @@ def _writer(
         print_json(document)
     else:
         print(course.table(document))
-    next_step(*(verb.format(run=folder.path) for verb in course.verbs))
+    verbs = course.verbs
+    if (document.get("ess") or 1.0) < DEGENERATE:  # what hangs on a few weights is not to be reweighted
+        verbs = ("deeprg report {run}", "deeprg sample {run} -n 20000 --method mixed")
+    next_step(*(verb.format(run=folder.path) for verb in verbs))
     return 0
 
 

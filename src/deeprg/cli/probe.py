@@ -33,9 +33,10 @@ def probe(
     seed: Annotated[int, Parameter(converter=whole, help="seed of everything random")] = 0,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
-    """Machines: maps ⟨v h⟩, patterns, two-point functions, spectra, fields, couplings.
+    """What latents of a flow or hidden units of machines do: kernels, information, maps, patterns, couplings.
 
     Flows: kernels ∂x/∂z, correlations and information of latents, couplings of renormalised energies.
+    Machines: maps ⟨v h⟩, patterns, two-point functions, spectra, receptive fields, couplings.
     Writes probe.json, the arrays as probe.npz and one figure per probe into the run folder.
     """
     from deeprg.cli._probing import run_probe

@@ -98,7 +98,7 @@ def _panel(name: str, field: np.ndarray, kind: str) -> tuple[str, np.ndarray]:
         field = field[None, :]
     if field.ndim > 2:
         notes.append(f"first plane of {'×'.join(map(str, field.shape))}")
-        field = field[(0,) * (field.ndim - 2)]
+        field = field[(..., *(0,) * (field.ndim - 2))]
     if kind == "dimers" and max(field.shape) > _MOST_DIMERS:
         notes.append(f"a corner of {'×'.join(map(str, field.shape))}")
         field = field[:_MOST_DIMERS, :_MOST_DIMERS]

@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["BAD_TAIL", "LABELS", "axis_label", "label", "panel_title", "target_name", "temperature_label"]
+__all__ = [
+    "BAD_TAIL",
+    "DEGENERATE",
+    "LABELS",
+    "axis_label",
+    "label",
+    "panel_title",
+    "target_name",
+    "temperature_label",
+]
 
 BAD_TAIL = 0.7  # Pareto k above which reweighted numbers and their errors are not reliable
+DEGENERATE = 0.01  # ESS below which reweighted averages hang on few samples
 
 LABELS = {
     "abs_magnetization": "⟨|m|⟩",

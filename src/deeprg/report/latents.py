@@ -33,7 +33,7 @@ def plot_kernels(axes: "Sequence[Axes]", kernels: KernelSet) -> list[Any]:
 
     Every scale has its own symmetric colour range: kernels of coarse latents are broad and low, and would
     vanish beside those of fine ones. The latent's site is in the middle. A ring is drawn as a strip, of a 3D
-    lattice the first plane.
+    lattice the plane of the site, and so of a field of two components the component of the latent.
 
     Raises `UsageError` when there are not as many axes as scales.
 
@@ -46,7 +46,7 @@ def plot_kernels(axes: "Sequence[Axes]", kernels: KernelSet) -> list[Any]:
     if len(axes) != len(kernels.mean):
         raise UsageError(f"There are {len(kernels.mean)} scales but {len(axes)} axes; give one for each.")
     return [
-        plot_tiles(ax, kernel[None], title=f"scale {scale}", label="⟨∂x/∂z⟩")
+        plot_tiles(ax, _through(kernel)[None], title=f"scale {scale}", label="⟨∂x/∂z⟩")
         for scale, (ax, kernel) in enumerate(zip(axes, kernels.mean, strict=True))
     ]
 
@@ -130,8 +130,8 @@ def plot_information_map(
     middle = tuple(extent // 2 for extent in array.shape)
     array = np.roll(array, np.subtract(middle, centre), axis=tuple(range(array.ndim)))
     if array.ndim == 3:
-        array, middle = array[middle[0]], middle[1:]
-        title = f"{title}, plane of the site" if title else "plane of the site"
+        array, middle = array[..., middle[-1]], middle[:-1]
+        title = f"{title} (a plane)" if title else "a plane"
     flat = array.ndim == 1
     plane = array[None] if flat else array
     down, across = (0, *middle)[-2:]
@@ -222,6 +222,11 @@ def animate(x: ArrayLike, path: str | Path, *, fps: int = 8) -> Path:
     return path
 
 
+def _through(kernel: np.ndarray) -> np.ndarray:
+    """Of a kernel on three axes the plane of its middle."""
+    return kernel[..., kernel.shape[-1] // 2] if kernel.ndim == 3 else kernel
+
+
 def _planes(x: ArrayLike) -> np.ndarray:
     """[*lattice, steps] as pictures [steps, rows, columns]."""
     array = np.asarray(x, np.float64)
@@ -230,7 +235,7 @@ def _planes(x: ArrayLike) -> np.ndarray:
             f"x has shape {array.shape}; it must be [*lattice, steps], 1 to 3 axes of a lattice."
         )
     steps = np.moveaxis(array, -1, 0)
-    return steps[:, None] if steps.ndim == 2 else steps if steps.ndim == 3 else steps[:, 0]
+    return steps[:, None] if steps.ndim == 2 else steps if steps.ndim == 3 else steps[..., 0]
 
 
 def _bar(axes: Any, image: Any, label: str) -> None:

@@ -78,13 +78,17 @@ def _bottleneck(found: Findings, temperature: float) -> list[Claim]:
 
 
 def judge_bottleneck(cut: tuple[float, float], halves: tuple[float, float]) -> Claim:
-    """In a tree no function of the halves shares more than its top variables do: I(m_A:m_B) <= I(a:b)."""
+    """No function of a tree's halves shares more than its top variables do, and the sign: I(a:b) + ln 2.
+
+    The flow is an average over the sign of all latents at once, one more bit that both halves see.
+    """
     return Claim(
         "Two halves of a tree share no more information than its top variables do, I(A:B) = I(a:b)",
         _TALK,
-        f"I(a:b) = {cut[0]:.3f} ± {cut[1]:.3f} nats; the magnetizations of the halves share "
-        f"{halves[0]:.3f} ± {halves[1]:.3f} (to count: not more, within {_ERRORS:g} errors)",
-        halves[0] <= cut[0] + _ERRORS * math.hypot(cut[1], halves[1]),
+        f"I(a:b) = {cut[0]:.3f} ± {cut[1]:.3f} nats, and ln 2 for the common sign of the mixture; the "
+        f"magnetizations of the halves share {halves[0]:.3f} ± {halves[1]:.3f} (to count: not more, within "
+        f"{_ERRORS:g} errors)",
+        halves[0] <= cut[0] + math.log(2) + _ERRORS * math.hypot(cut[1], halves[1]),
     )
 
 

@@ -207,7 +207,8 @@ class _Loop:
         if step == 0 and reason == "done" and not asked:
             raise UsageError(
                 f"minutes = {plan.minutes} were over before the first step: compilation took "
-                f"{sum(made.seconds for made in self.compiled.values()):.1f} s. Give more minutes."
+                f"{sum(made.seconds for made in self.compiled.values()):.1f} s. Give more minutes to a new run, "
+                "or --resume with --minutes M --allow-change train.minutes."
             )
         if self.checkpoints is not None:
             self.checkpoints.save(state)
