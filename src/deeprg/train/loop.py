@@ -205,9 +205,10 @@ class _Loop:
                 self.checkpoints.save(current())
         state = current()
         if step == 0 and reason == "done" and not asked:
+            compiling = sum(made.seconds for made in self.compiled.values())
             raise UsageError(
                 f"minutes = {plan.minutes} were over before the first step: compilation took "
-                f"{sum(made.seconds for made in self.compiled.values()):.1f} s. Give more minutes to a new run, "
+                f"{compiling:.1f} s. Give more minutes to a new run, "
                 "or --resume with --minutes M --allow-change train.minutes."
             )
         if self.checkpoints is not None:
