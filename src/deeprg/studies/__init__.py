@@ -9,6 +9,7 @@ from deeprg.studies.de_mello_koch import DE_MELLO_KOCH
 from deeprg.studies.funai import FUNAI
 from deeprg.studies.iso import ISO
 from deeprg.studies.jefferson import JEFFERSON
+from deeprg.studies.koch_janusz_ringel import KOCH_JANUSZ_RINGEL
 from deeprg.studies.lenggenhager import LENGGENHAGER
 from deeprg.studies.mehta_schwab import MEHTA_SCHWAB
 from deeprg.studies.neural_mcrg import NEURAL_MCRG
@@ -31,6 +32,7 @@ STUDIES: dict[str, Study] = {
         NEURAL_RG,
         NEURAL_RG_ARCHITECTURES,
         NEURAL_MCRG,
+        KOCH_JANUSZ_RINGEL,
     )
 }
 
