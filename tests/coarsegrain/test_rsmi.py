@@ -12,6 +12,7 @@ from deeprg.coarsegrain.information import (
     RetainedInformation,
     Surroundings,
     Windows,
+    canonical_filters,
     fit_rsmi,
     retained_information,
 )
@@ -22,6 +23,7 @@ from deeprg.lattice import Lattice
 from deeprg.montecarlo.running import simulate
 from deeprg.montecarlo.simulation import Simulation
 from deeprg.runs.errors import UsageError
+from deeprg.studies._kjr_find import gradients
 from deeprg.train import Plan
 
 
@@ -125,6 +127,40 @@ def test_in_two_dimensions_the_rule_is_the_majority(tmp_path):
     one = BlockReader(jnp.array([[1.0, 0, 0, 0]], jnp.float32), None, 1)
     kept = retained_information(one, around, spins, plan, key=jax.random.key(1))
     assert abs(kept.value - 0.38056554) < max(0.01 * 0.3806, 3 * kept.error)
+
+
+def test_canonical_filters_are_the_best_linear_pair():
+    """Correlations of a Gaussian with a known cross covariance, and a constraint that is no direction."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(20_000, 2))
+    v = hidden @ np.array([[1.0, 0.5, 0.0], [0.0, 1.0, -0.5]])
+    v = np.concatenate([v, -v.sum(axis=1, keepdims=True)], axis=1)  # the four add to nothing
+    e = hidden * [0.8, 0.3] + rng.normal(size=(20_000, 2)) * [0.6, 0.954]
+    filters, correlations = canonical_filters(v, e, 2)
+    np.testing.assert_allclose(correlations, [0.8, 0.3], atol=0.02)
+    read = v @ filters.T
+    np.testing.assert_allclose(np.cov(read, rowvar=False), np.eye(2), atol=0.02)
+    assert abs(np.corrcoef(read[:, 0], hidden[:, 0])[0, 1]) > 0.99
+    with pytest.raises(UsageError, match="in 2 and 2 directions"):
+        canonical_filters(v, e, 3)
+    with pytest.raises(UsageError, match="twice as many"):
+        canonical_filters(v[:8], e[:8], 1)
+
+
+def test_dimers_are_read_by_their_height_gradients(tmp_path):
+    """24x24: both units read the electric fields, one each; unlike filters at random."""
+    bonds = independent("dimers", (24, 24), 15.0, 6000, tmp_path)
+    bonds = np.where(np.stack([bonds == 0, bonds == 2], axis=-1), 1, -1).astype(np.int8)
+    around = Surroundings.on_lattice(Lattice((24, 24)), (8, 8), buffer=4, environment=4)
+    plan = Plan(steps=800, batch=500, learning_rate=3e-3, steps_per_call=20)
+    found = fit_rsmi(around, bonds, plan, hidden=2, period=2, key=jax.random.key(0))
+    fields = gradients(Lattice((8, 8))).reshape(2, -1) / 8
+    weights = np.asarray(found.reader.weights)
+    overlap = weights @ fields.T / np.linalg.norm(weights, axis=1)[:, None]
+    assert np.linalg.norm(overlap, axis=1).min() > 0.93
+    assert abs(np.linalg.det(overlap)) > 0.7  # two directions
+    assert found.retained.value > 0.12
+    assert not found.retained.flags
 
 
 def test_independent_spins_keep_nothing():

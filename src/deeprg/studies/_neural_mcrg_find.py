@@ -130,6 +130,7 @@ def _inform(
     block, spin = np.zeros((side, side)), np.zeros((side, side))
     low = (side - 2) // 2
     block[low : low + 2, low : low + 2] = 1
+    block[low, low] = 1.5  # one spin decides ties
     spin[low, low] = 1
     readers = {**found.weights, "majority": block, "decimation": spin}
     for number, (name, weights) in enumerate(readers.items()):

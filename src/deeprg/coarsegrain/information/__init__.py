@@ -1,5 +1,6 @@
 """Real-space mutual information: rules for a block that keep the most information of its environment."""
 
+from ._canonical import canonical_filters
 from ._fit import RSMI, fit_rsmi, retained_information
 from ._objective import Classifier, ReadInformation, RetainedInformation, classifier
 from ._reader import BlockReader
@@ -14,6 +15,7 @@ __all__ = [
     "RetainedInformation",
     "Surroundings",
     "Windows",
+    "canonical_filters",
     "classifier",
     "fit_rsmi",
     "retained_information",

@@ -17,6 +17,7 @@ from ...montecarlo.information import InformationEstimate
 from ...montecarlo.jackknife import block_sums, delete_one
 from ...runs.errors import UsageError
 from ...train import Plan, TrainState, train
+from ._canonical import canonical_filters
 from ._objective import Classifier, ReadInformation, RetainedInformation, classifier
 from ._reader import BlockReader
 from ._surroundings import Surroundings
@@ -26,6 +27,7 @@ __all__ = ["RSMI", "fit_rsmi", "retained_information"]
 
 _FEWEST = 1000
 _CHUNK, _VIEWS, _BLOCKS = 8192, 4, 50
+_CANONICAL, _NOISE = 20_000, 0.3  # rows for the start of a search, and its relative noise
 _SURE = -20.0  # ln q of a state that was there, below which the classifier learned by heart
 
 
@@ -62,7 +64,8 @@ def fit_rsmi(
 
     Blocks are taken everywhere, at multiples of `period` (`Windows`). The last share `held_out` of the
     configurations judges: `retained_information` of the sharp rule. `plan` is of the search, `judging` of
-    the classifier that judges (the same plan unless given); `width` 0 is a linear rule, else a network.
+    the classifier that judges (the same plan unless given); `width` 0 is a linear rule, which begins near the
+    `canonical_filters`, else a network.
 
     Source: M. Koch-Janusz and Z. Ringel, Nature Phys. 14, 578 (2018), arXiv:1704.06279; D. E. Gökmen et al.,
     Phys. Rev. Lett. 127, 240603 (2021), arXiv:2101.11633, with another bound (`RetainedInformation`).
@@ -82,10 +85,8 @@ def fit_rsmi(
     keys = jax.random.split(key, 5)
     windows = Windows(around, jnp.asarray(first), period)
     size, rows = windows.size, len(around.environment) * first.shape[2]
-    model = (
-        BlockReader.create(size, hidden, width=width, key=keys[0]),
-        classifier(rows, 2**hidden, key=keys[1]),
-    )
+    reader = BlockReader.create(size, hidden, width=width, key=keys[0])
+    model = (_begun(reader, windows, keys[0]), classifier(rows, 2**hidden, key=keys[1]))
     begun = time.perf_counter()
     objective = RetainedInformation(size)
     state = TrainState.create(model, plan, key=keys[2])
@@ -95,6 +96,21 @@ def fit_rsmi(
     unseen = Windows(around, jnp.asarray(last), period)
     retained = _judged(reader, windows, unseen, judging or plan, start=q, key=keys[3])
     return RSMI(reader, retained, relaxed, (searched - begun, time.perf_counter() - searched))
+
+
+def _begun(reader: BlockReader, windows: Windows, key: PRNGKeyArray) -> BlockReader:
+    """A linear reader at the canonical filters, with noise that breaks the symmetries of the block."""
+    if reader.weights is None:
+        return reader
+    looking, shaking = jax.random.split(key)
+    rows = np.asarray(windows(looking, max(_CANONICAL, 4 * windows.width)), np.float64)
+    try:
+        filters, _ = canonical_filters(rows[:, : windows.size], rows[:, windows.size :], reader.hidden)
+    except UsageError:  # more hidden spins than directions
+        return reader
+    noise = jax.random.normal(shaking, reader.weights.shape, jnp.float32)
+    scale = _NOISE * float(np.sqrt(np.mean(filters**2)))
+    return eqx.tree_at(lambda r: r.weights, reader, jnp.asarray(filters, jnp.float32) + scale * noise)
 
 
 def retained_information(

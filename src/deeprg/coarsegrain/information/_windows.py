@@ -40,6 +40,11 @@ class Windows(eqx.Module):
         """The length of v."""
         return len(self.around.block) * self.table.shape[2]
 
+    @property
+    def width(self) -> int:
+        """The length of a row."""
+        return self.size + len(self.around.environment) * self.table.shape[2]
+
     def __call__(self, key: PRNGKeyArray, size: int) -> Num[Array, "size row"]:
         """`size` rows of configurations drawn with replacement."""
         choosing, moving = jax.random.split(key)
