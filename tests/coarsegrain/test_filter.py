@@ -62,6 +62,8 @@ def test_majority_and_decimation_are_filters():
         truth = exact_stability(square, rule)
         sharp = exact_stability(square, SpinFilter(square.lattice, weights, sharp=True))
         steep = exact_stability(square, SpinFilter(square.lattice, 20 * weights))
+        turned = exact_stability(square, SpinFilter(square.lattice, -weights, sharp=True))
+        np.testing.assert_allclose(turned[1].eigenvalues, truth[1].eigenvalues, rtol=1e-8)
         soft = exact_stability(square, SpinFilter(square.lattice, 0.5 * weights))
         for a, b, c, d in zip(truth, sharp, steep, soft, strict=True):
             np.testing.assert_allclose(b.eigenvalues, a.eigenvalues, rtol=1e-8)

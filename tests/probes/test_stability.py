@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from deeprg.coarsegrain import BlockAverage, Decimation, Majority
+from deeprg.coarsegrain import BlockAverage, Decimation, Majority, SpinFilter
 from deeprg.exact import enumerate_distribution
 from deeprg.hamiltonians import CRITICAL_TEMPERATURE, Ising
 from deeprg.lattice import Lattice
@@ -92,6 +92,15 @@ def test_sampled_averages_meet_exact_ones():
         pulls = (one.eigenvalues - truth.eigenvalues) / one.eigenvalue_errors
         assert np.nanmax(np.abs(pulls)) < 3.5
         assert np.nanmax(one.eigenvalue_errors) < 0.05
+    turned = monte_carlo_rg(
+        lambda lattice: SpinFilter(lattice, -np.ones((2, 2)), sharp=True),
+        SQUARE.lattice,
+        law.states[drawn],
+        **options,
+    )
+    assert (
+        abs(turned[1].eigenvalues[0, 0] - exact[1].eigenvalues[0, 0]) < 4 * turned[1].eigenvalue_errors[0, 0]
+    )
     # Twin: the exact numbers of another rule.
     other = exact_stability(SQUARE, Decimation(SQUARE.lattice), even=2, odd=1)
     assert (

@@ -112,6 +112,9 @@ def monte_carlo_rg(
         blocks: of the jackknife.
         temperature: which one of an ensemble on disk, by its number.
 
+    The sign of all coarse spins is a convention, of which a learned rule knows nothing: they are turned where
+    their sum and that of the fine ones are anticorrelated.
+
     Raises:
         UsageError: coarse variables that are no spins, operators that a lattice cannot hold, fewer than 10
             blocks or 2 samples a block.
@@ -135,6 +138,9 @@ def monte_carlo_rg(
         before, after, configurations = _step(
             link, operators, configurations, before, key=own, temperature=temperature
         )
+        flipped = [i for i, operator in enumerate(operators) if operator.odd]
+        if flipped and np.cov(before[..., flipped[0]].ravel(), after[..., flipped[0]].ravel())[0, 1] < 0:
+            after[..., flipped], configurations = -after[..., flipped], -configurations
         scale = lattice.shape[0] / link.coarse.shape[0]
         for parity in (False, True):
             chosen = [i for i, operator in enumerate(operators) if operator.odd is parity]
@@ -173,9 +179,11 @@ def exact_stability(
     coarse = coarse.reshape(-1, *rule.coarse.shape)
     fine_s = measure_operators(operators, law.states, rule.fine)
     coarse_s = measure_operators(operators, coarse, rule.coarse)
-    given = _transition(rule, law.states, coarse)
-    joint = law.probabilities[:, None] * given
+    joint = law.probabilities[:, None] * _transition(rule, law.states, coarse)
     weights = joint.sum(axis=0)
+    flipped = [i for i, operator in enumerate(operators) if operator.odd]
+    if flipped and coarse_s[:, flipped[0]] @ joint.T @ fine_s[:, flipped[0]] < 0:
+        coarse_s[:, flipped] *= -1
     means = {"after": weights @ coarse_s, "before": law.probabilities @ fine_s}
     means["outer"] = np.einsum("k,ka,kb->ab", weights, coarse_s, coarse_s)
     means["inner"] = np.einsum("nk,ka,nb->ab", joint, coarse_s, fine_s, optimize=True)

@@ -26,8 +26,8 @@ SQUARE, CHAIN, SPECTATORS, DIMERS = "square", "chain", "spectators", "dimers"
 _COUPLING, _RING = 0.5, 16
 _BLOCK = 8  # of dimers, with a buffer and an environment of half of it
 
-# 6x6 torus at T_c, block 2x2, buffer 1, by enumeration: I(V:E), the majority with ties decided by one spin, that
-# spin alone.
+# 6x6 torus at T_c, block 2x2, buffer 1, by enumeration: I(V:E), the majority with ties decided by one spin,
+# that spin alone.
 EXACT = {"present": 0.54940140, "majority": 0.46156636, "decimation": 0.38056554}
 
 

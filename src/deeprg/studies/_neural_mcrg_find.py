@@ -82,7 +82,8 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
         rows = ising_data(settings.size, temperature, settings.training, settings.seed + 1)
         machine = FilterMachine.create(lattice, settings.side, key=next(keys))
         trained = fit_filter(machine, rows, plan, key=next(keys)).state.averaged
-        found.weights[name] = np.asarray(trained.weights)
+        w = np.asarray(trained.weights)
+        found.weights[name] = w if w.sum() > 0 else -w  # the sign of the hidden units is a convention
     scale = np.linalg.norm(found.weights[CRITICAL])
     noise = np.asarray(jax.random.normal(next(keys), (settings.side,) * 2))
     found.weights[UNTRAINED] = noise * scale / np.linalg.norm(noise)
