@@ -15,7 +15,7 @@ from deeprg.cli._figures import check_figure, write_figure
 from deeprg.cli._probing import one_temperature
 from deeprg.cli._rule_text import rule_options
 from deeprg.cli._table import text_table, with_error
-from deeprg.coarsegrain import BLOCK_RULES, AbstractCoarseGraining, build_block_rule
+from deeprg.coarsegrain import BLOCK_RULES, AbstractCoarseGraining, SpinFilter, build_block_rule
 from deeprg.hamiltonians import critical_point
 from deeprg.lattice import Lattice
 from deeprg.probes import Stability, monte_carlo_rg
@@ -93,14 +93,33 @@ def run_exponents(
 def _rule(text: str) -> Callable[[Lattice], AbstractCoarseGraining]:
     """The rule as a function of the lattice that it starts on."""
     name, _, given = text.partition(":")
+    if name == "filter":
+        return _filter(given)
     if name not in BLOCK_RULES:
         raise UsageError(
-            f"'{name}' is no block rule.{nearest(name, BLOCK_RULES)} Known: {', '.join(BLOCK_RULES)}."
+            f"'{name}' is no block rule.{nearest(name, BLOCK_RULES)} Known: {', '.join(BLOCK_RULES)}, "
+            "filter:FILE.npy."
         )
     options = rule_options(name, given, text)
     if "steps" in options:
         raise UsageError(f"'{text}' has steps of its own; give --steps, every step is measured.")
     return lambda lattice: build_block_rule(name, lattice, **options)
+
+
+def _filter(path: str) -> Callable[[Lattice], AbstractCoarseGraining]:
+    """The sharp rule of a filter on disk, of one hidden spin and blocks of the filter's side."""
+    try:
+        weights = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"The filter '{path}' cannot be read: {error}. See deeprg rg information --save."
+        ) from None
+    weights = weights[0] if weights.ndim > 1 and len(weights) == 1 else weights
+    if 0 in weights.shape or weights.dtype.kind not in "fiu":
+        raise UsageError(
+            f"'{path}' holds no filter: an array of numbers with one axis per axis of the lattice."
+        )
+    return lambda lattice: SpinFilter(lattice, weights, stride=weights.shape[0], sharp=True)
 
 
 def _most_steps(make: Callable[[Lattice], AbstractCoarseGraining], lattice: Lattice) -> int:

@@ -70,7 +70,7 @@ def rg_marginalise(
 
 @app.command(name="exponents")
 def rg_exponents(
-    rule: Annotated[str, Parameter(help="majority, decimation; majority:side=3,ties=first")],
+    rule: Annotated[str, Parameter(help="majority, decimation, filter:FILE.npy; majority:side=3,ties=first")],
     *,
     source: Annotated[
         Path,
@@ -106,5 +106,54 @@ def rg_exponents(
         blocks=blocks,
         seed=seed,
         out=out,
+        json=json,
+    )
+
+
+@app.command(name="information")
+def rg_information(
+    *,
+    source: Annotated[
+        Path, Parameter(name="--with", help="configurations, an ensemble E.zarr or a .npy file")
+    ],
+    temperature: Annotated[
+        str | None, Parameter(help="of an ensemble: a value, critical or its number")
+    ] = None,
+    block: Annotated[str, Parameter(help="its shape")] = "2x2",
+    buffer: Annotated[int, Parameter(converter=whole, help="sites around the block that are left out")] = 1,
+    environment: Annotated[
+        int | None, Parameter(converter=whole, help="sites around the buffer; default: all beyond it")
+    ] = None,
+    hidden: Annotated[int, Parameter(converter=whole, help="spins that read the block")] = 1,
+    width: Annotated[int, Parameter(converter=whole, help="of a network for a rule; 0: linear")] = 0,
+    period: Annotated[
+        int | None, Parameter(converter=whole, help="of the places of a block; default 1, of dimers 2")
+    ] = None,
+    steps: Annotated[int, Parameter(converter=whole, help="of the search, and of the judgement")] = 1500,
+    seed: Annotated[int, Parameter(converter=whole, help="seed of everything random")] = 0,
+    out: Annotated[Path | None, Parameter(help="a figure of the filters: .png, .svg or .pdf")] = None,
+    save: Annotated[Path | None, Parameter(help="the filters as .npy, for deeprg rg exponents")] = None,
+    json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+) -> int:
+    """The rule for a block that keeps the most information of its environment (RSMI), and how much that is.
+
+    Hidden spins h = ±1 read the block; the rule and a classifier of h from the environment are trained
+    together, and the sharp rule is judged on configurations held out. Prints a lower bound in nats.
+    """
+    from deeprg.cli._information import run_information
+
+    return run_information(
+        source=source,
+        temperature=temperature,
+        block=block,
+        buffer=buffer,
+        environment=environment,
+        hidden=hidden,
+        width=width,
+        period=period,
+        steps=steps,
+        seed=seed,
+        out=out,
+        save=save,
         json=json,
     )

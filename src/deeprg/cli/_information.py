@@ -1,0 +1,125 @@
+"""What `deeprg rg information` does."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from deeprg.cli._boltzmann_data import Configurations, with_data
+from deeprg.cli._console import next_step, print_json, say, warn
+from deeprg.cli._figures import check_figure, write_figure
+from deeprg.cli._probing import one_temperature
+from deeprg.cli._table import text_table, with_error
+from deeprg.coarsegrain.information import Surroundings, fit_rsmi
+from deeprg.hamiltonians import Dimers
+from deeprg.lattice import Lattice
+from deeprg.report.filters import plot_filters
+from deeprg.report.style import style
+from deeprg.runs.atomic import write_bytes
+from deeprg.runs.errors import UsageError
+from deeprg.runs.folder import SCHEMA_VERSION
+from deeprg.train import Plan
+
+__all__ = ["run_information"]
+
+_BATCH, _RATE = 500, 5e-3
+
+
+def run_information(
+    *,
+    source: Path,
+    temperature: str | None,
+    block: str,
+    buffer: int,
+    environment: int | None,
+    hidden: int,
+    width: int,
+    period: int | None,
+    steps: int,
+    seed: int,
+    out: Path | None,
+    save: Path | None,
+    json: bool,
+) -> int:
+    """`deeprg rg information`; returns the exit code."""
+    check_figure(out)
+    if save is not None and (save.suffix != ".npy" or width):
+        raise UsageError(
+            f"--save {save}: the filters of a linear rule are written as .npy; leave --width out."
+        )
+    data = one_temperature(source, temperature)
+    around = Surroundings.on_lattice(
+        data.lattice, Lattice.parse(block).shape, buffer=buffer, environment=environment
+    )
+    configurations, every = _numbers(data)
+    say(f"{hidden} hidden spins read {block} of {data.describe()}, {len(around.environment)} sites around")
+    plan = Plan(steps=steps, batch=_BATCH, learning_rate=_RATE, steps_per_call=20)
+    found = fit_rsmi(
+        around,
+        configurations,
+        plan,
+        hidden=hidden,
+        width=width,
+        period=every if period is None else period,
+        key=jax.random.key(seed),
+    )
+    for text in found.retained.flags:
+        warn(text)
+    weights = None if found.reader.weights is None else np.asarray(found.reader.weights)
+    shape = (hidden, *(around.shape or ()), *configurations.shape[1 + data.lattice.ndim :])
+    filters = None if weights is None else weights.reshape(shape)
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "data": str(data.path),
+        "temperature": data.temperatures[0],
+        "n": data.count,
+        "seed": seed,
+        "block": block,
+        "buffer": buffer,
+        "environment": environment,
+        "hidden": hidden,
+        "retained": found.retained.to_dict(),
+        "relaxed": found.relaxed,
+        "seconds": sum(found.seconds),
+        "filters": None if filters is None else filters.tolist(),
+    }
+    if out is not None:
+        if filters is None:
+            raise UsageError("A network has no filters to draw; leave --out out, or --width.")
+        with style():
+            write_figure(out, plot_filters(filters, data.lattice.ndim))
+        document["figure"] = str(out)
+    if save is not None and filters is not None:
+        buffered = io.BytesIO()
+        np.save(buffered, filters)
+        write_bytes(save, buffered.getvalue())
+        document["saved"] = str(save)
+    if json:
+        print_json(document)
+    else:
+        rows = [
+            ["I(H:E), sharp hidden spins", f"{with_error(found.retained.value, found.retained.error)} nats"],
+            ["at most H(h)", f"{found.retained.bound:.4f} nats"],
+            ["of drawn hidden spins, in training", f"{found.relaxed:.4f} nats"],
+        ]
+        print(text_table(rows))
+        print("\na lower bound, by a classifier on configurations held out")
+        if filters is not None:
+            for number, one in enumerate(filters):
+                print(f"\nfilter {number}\n{np.array2string(one, precision=2, suppress_small=True)}")
+    plain = filters is not None and hidden == 1 and filters[0].ndim == data.lattice.ndim
+    if save is not None and plain:
+        next_step(f"deeprg rg exponents filter:{save} {with_data(data.path, temperature)}")
+    return 0
+
+
+def _numbers(data: Configurations) -> tuple[np.ndarray, int]:
+    """Configurations in a random order, and the period of a filter; dimers as bonds ±1 along each axis."""
+    flat = data.groups[0].reshape(-1, *data.lattice.shape)
+    mixed = flat[np.random.default_rng(0).permutation(len(flat))]
+    if isinstance(data.hamiltonian, Dimers):
+        bonds = np.stack([mixed == 2 * axis for axis in range(data.lattice.ndim)], axis=-1)
+        return np.where(bonds, 1, -1).astype(np.int8), 2
+    return mixed, 1

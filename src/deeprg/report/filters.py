@@ -1,0 +1,48 @@
+"""Linear filters of block-spin rules, one picture per filter and component."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from deeprg.report.style import figure
+from deeprg.runs.errors import UsageError
+
+__all__ = ["plot_filters"]
+
+
+def plot_filters(filters: ArrayLike, ndim: int) -> Any:
+    """A figure of filters [hidden, *block] or [hidden, *block, components] of a block with `ndim` axes.
+
+    Rows are hidden units, columns components, and the planes of a block in space; colours are symmetric and
+    common to a unit. Raises `UsageError` for another number of axes.
+
+    >>> len(plot_filters(np.ones((2, 2, 2)), 2).axes)                            # two panels, two bars
+    4
+    """
+    w = np.asarray(filters, np.float64)
+    if w.ndim == ndim + 1:
+        w = w[..., None]
+    if w.ndim != ndim + 2 or not 1 <= ndim <= 3:
+        raise UsageError(f"Filters of shape {w.shape} are none of blocks with {ndim} axes.")
+    if ndim == 1:
+        w = w[:, None]
+    planes = w.shape[1] if ndim == 3 else 1
+    panels = w if ndim == 3 else w[:, None]
+    count = planes * w.shape[-1]
+    fig, axes = figure(2.6 * count + 0.6, 2.5 * len(w), nrows=len(w), ncols=count, squeeze=False)
+    for unit, row in enumerate(axes):
+        reach = float(np.abs(panels[unit]).max()) or 1.0
+        image: Any = None
+        for ax, (plane, part) in zip(row, itertools.product(range(planes), range(w.shape[-1])), strict=True):
+            image = ax.imshow(panels[unit, plane, ..., part], cmap="RdBu_r", vmin=-reach, vmax=reach)
+            names = [f"unit {unit}"] if len(w) > 1 else []
+            names += [f"plane {plane}"] if planes > 1 else []
+            names += [f"axis {part}"] if w.shape[-1] > 1 else []
+            ax.set_title(", ".join(names))
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.grid(visible=False)
+        fig.colorbar(image, ax=list(row), shrink=0.8)
+    return fig
