@@ -163,7 +163,7 @@ def test_bad_intervals_are_refused_before_anything_is_made(cli, arguments, text,
 def test_other_verbs_and_wrong_values_say_what_to_do(run, cli, tmp_path):
     path, _ = run
     for arguments, text in (
-        (("probe", path), "report and diagnose read it"),
+        (("probe", path), "--from"),
         (("sample", path), "--at VALUE"),
         (("sample", path, "--at", "warm"), "give a number"),
         (("sample", path, "--at", "-1"), "must be positive"),
