@@ -73,7 +73,7 @@ def test_a_small_study_of_neural_rg_runs_to_its_verdict():
         size=4, steps=150, original_steps=150, temperatures=[3.0], fields=3000, kernels=100, samples=5000,
         chains=32, updates=60, physical_updates=490, coarse_fields=400,
     )  # fmt: skip
-    assert len(result.claims) == 12
+    assert len(result.claims) == 11
     assert {table.name for table in result.tables} == {"flows", "scales", "chains", "couplings"}
     assert len(result.figures) == 8
     assert result.numbers["chains"]["latent-hmc"]["divergences"] == 0
