@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import operator as operator_module
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -155,24 +156,31 @@ def measure_operators(operators: Sequence[SpinOperator], spins: np.ndarray, latt
             "Take a rule whose coarse variables are spins, such as majority or decimation."
         )
     room = max(_BATCH // lattice.size, 1)
-    parts = [
-        np.asarray(_measured(tuple(operators), jnp.asarray(rows[first : first + room], jnp.int8)))
-        for first in range(0, len(rows), room)
-    ]
+    parts = [_padded(tuple(operators), rows[first : first + room]) for first in range(0, len(rows), room)]
     measured = np.concatenate(parts).astype(np.float64)
     return measured.reshape(*np.shape(spins)[: -lattice.ndim], len(operators))
+
+
+def _padded(operators: tuple[SpinOperator, ...], rows: np.ndarray) -> np.ndarray:
+    """Operators of some rows, which are padded by copies to a power of two: few shapes are compiled."""
+    count = 1 << (len(rows) - 1).bit_length()
+    padded = rows[np.minimum(np.arange(count), len(rows) - 1)]
+    return np.asarray(_measured(operators, jnp.asarray(padded, jnp.int8)))[: len(rows)]
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _measured(operators: tuple[SpinOperator, ...], s: Int[Array, "n *lattice"]) -> Int[Array, "n operators"]:
     axes = tuple(range(1, s.ndim))
+    moved: dict[Site, Array] = {}
+    for operator in operators:
+        for site in itertools.chain.from_iterable(operator.images):
+            if site not in moved:
+                moved[site] = jnp.roll(s, tuple(-c for c in site), axes) if any(site) else s
     columns = []
     for operator in operators:
         total = jnp.zeros(len(s), jnp.int32)
         for image in operator.images:
-            product = s
-            for site in image[1:]:
-                product = product * jnp.roll(s, tuple(-c for c in site), axes)
+            product = functools.reduce(operator_module.mul, (moved[site] for site in image))
             total += product.sum(axes, dtype=jnp.int32)
         columns.append(total)
     return jnp.stack(columns, axis=1)
