@@ -58,9 +58,10 @@ def run_wander(name: str, *, path: str, steps: int, seed: int, checkpoint: str, 
     say("the scales of two configurations mixed")
     one, other = fields[..., order[1]], fields[..., order[len(order) // 2]]
     mixed = [np.asarray(scale_mix(flow, one, other, scale)) for scale in range(depth)]
-    titles = ["details of", *(f"scales ≤ {scale}" for scale in range(depth)), "coarse of"]
+    own = ("coarsest scale of B" if scale == 0 else f"scales 0 to {scale} of B" for scale in range(depth))
+    titles = ["A", *own, "B"]
     picture(
-        "mix", np.stack([other, *mixed, one], axis=-1), titles, "latents of two configurations", moving=False
+        "mix", np.stack([other, *mixed, one], axis=-1), titles, "A with the coarse latents of B", moving=False
     )
     say("the directions of the magnetization and of a domain wall")
     walls = wall_order(fields)
