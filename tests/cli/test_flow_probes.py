@@ -13,6 +13,48 @@ def test_correlations_of_latents(cli, tiny_run):
     assert (tiny_run.path / "probe-correlations.png").exists()
 
 
+def test_probes_of_one_seed_add_to_one_file(cli, tiny_run):
+    def stored():
+        return set(json.loads((tiny_run.path / "probe.json").read_text())["probes"])
+
+    for name in ("kernels", "correlations"):
+        answer = cli("probe", tiny_run.path, "--probes", name, "--seed", "7", "--json")
+        assert set(answer.json["probes"]) == {name}
+    assert stored() == {"kernels", "correlations"}
+    with np.load(tiny_run.path / "probe.npz") as arrays:
+        assert {"kernel_mean", "correlations"} <= set(arrays)
+    assert cli("probe", tiny_run.path, "--probes", "correlations", "--seed", "8").code == 0
+    assert stored() == {"correlations"}  # numbers of other draws do not stand beside these
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [(("--temperature", "2"), "Give --with"), (("--depth", "1"), "is for Boltzmann")]
+)
+def test_a_flow_has_one_target(cli, tiny_run, options, message):
+    answer = cli("probe", tiny_run.path, *options)
+    assert answer.code == 2
+    assert message in answer.err
+
+
+def test_weights_serve_no_other_hamiltonian(cli, tiny_run, tmp_path):
+    out = tmp_path / "r"
+    answer = cli(
+        "train", "flow", "--from", tiny_run.path, "--hamiltonian", "phi4", "--steps", "1", "--out", out
+    )
+    assert answer.code == 2
+    assert "serve no other Hamiltonian" in answer.err
+    assert not out.exists()
+
+
+def test_longer_chains_keep_their_number(cli, tiny_run, tmp_path):
+    """The default depends on the length, and an ensemble cannot change it on the way."""
+    options = ("--method", "latent-hmc", "--thermalise", "5", "--out", tmp_path / "E.zarr")
+    for count in ("160", "320"):
+        answer = cli("sample", tiny_run.path, "-n", count, *options)
+        assert answer.code == 0, answer.err
+    assert "in each of 20 chains" in answer.err
+
+
 @pytest.mark.slow
 def test_probes_of_a_flow(cli, tiny_run):
     answer = cli("probe", tiny_run.path, "--json")

@@ -68,6 +68,7 @@ def test_dimers_are_bonds(cli, ensembles):
         (("--period=3",), "does not divide"),
         (("--save=w.txt",), "written as .npy"),
         (("--out=w.gif",), ".gif"),
+        (("--width=4", "--out=w.png"), "no filters to draw"),
         (("--block=two",), "two"),
     ],
 )

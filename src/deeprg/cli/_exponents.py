@@ -1,10 +1,7 @@
 """What `deeprg rg exponents` does."""
 
-import itertools
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -124,14 +121,14 @@ def _filter(path: str) -> Callable[[Lattice], AbstractCoarseGraining]:
 
 def _most_steps(make: Callable[[Lattice], AbstractCoarseGraining], lattice: Lattice) -> int:
     """How often the rule fits until an extent is below four sites; once at least."""
-    for count in itertools.count():
+    count = 0
+    while min(lattice.shape) >= _SMALLEST:
         try:
             lattice = make(lattice).coarse
         except UsageError:
-            return max(count, 1)
-        if min(lattice.shape) < _SMALLEST:
-            return max(count, 1)
-    raise AssertionError
+            break
+        count += min(lattice.shape) >= _SMALLEST
+    return max(count, 1)
 
 
 def _exact(data: Configurations) -> tuple[dict[str, float], list[str]]:
@@ -153,30 +150,20 @@ def _exact(data: Configurations) -> tuple[dict[str, float], list[str]]:
 
 
 def _table(found: Sequence[Stability], exact: dict[str, float]) -> str:
-    rows = []
+    most = max(len(one.operators) for one in found)
+    body = []
     for one in found:
         name = "y_H" if one.odd else "y_T"
-        cells: list[Any] = [
-            with_error(y, e) for y, e in zip(one.exponents[:, 0], one.errors[:, 0], strict=True)
-        ]
-        rows.append((one, name, cells))
-    most = max(len(cells) for _, _, cells in rows)
-    body = [
-        [
-            f"{one.fine} → {one.coarse}",
-            name,
-            *cells,
-            *["—"] * (most - len(cells)),
-            f"{exact[name]:.5f}" if name in exact else "—",
-        ]
-        for one, name, cells in rows
-    ]
+        leading = zip(one.exponents[:, 0], one.errors[:, 0], strict=True)
+        cells = [with_error(y, error) for y, error in leading]
+        known = f"{exact[name]:.5f}" if name in exact else "—"
+        body.append([f"{one.fine} → {one.coarse}", name, *cells, *["—"] * (most - len(cells)), known])
     header = ["step", "", *(f"{n} operators" if n > 1 else "1 operator" for n in range(1, most + 1)), "exact"]
     second = [
         f"second {'y_H' if one.odd else 'y_T'} of {one.fine} → {one.coarse}, {len(one.operators)} operators: "
         f"{with_error(one.exponents[-1, 1], one.errors[-1, 1])}"
         for one in found
-        if len(one.operators) > 1 and math.isfinite(float(np.nan_to_num(one.exponents[-1, 1], nan=math.inf)))
+        if np.isfinite(one.exponents[-1, 1])
     ]
     names = {one.odd: ", ".join(one.operators) for one in found}
     legend = [f"{'odd' if odd else 'even'} operators: {text}" for odd, text in sorted(names.items())]

@@ -49,6 +49,8 @@ def run_information(
         raise UsageError(
             f"--save {save}: the filters of a linear rule are written as .npy; leave --width out."
         )
+    if out is not None and width:
+        raise UsageError("A network has no filters to draw; leave --out out, or --width.")
     data = one_temperature(source, temperature)
     around = Surroundings.on_lattice(
         data.lattice, Lattice.parse(block).shape, buffer=buffer, environment=environment
@@ -85,9 +87,7 @@ def run_information(
         "seconds": sum(found.seconds),
         "filters": None if filters is None else filters.tolist(),
     }
-    if out is not None:
-        if filters is None:
-            raise UsageError("A network has no filters to draw; leave --out out, or --width.")
+    if out is not None and filters is not None:
         with style():
             write_figure(out, plot_filters(filters, data.lattice.ndim))
         document["figure"] = str(out)

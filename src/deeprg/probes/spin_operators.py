@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-import operator as operator_module
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -180,7 +180,7 @@ def _measured(operators: tuple[SpinOperator, ...], s: Int[Array, "n *lattice"]) 
     for operator in operators:
         total = jnp.zeros(len(s), jnp.int32)
         for image in operator.images:
-            product = functools.reduce(operator_module.mul, (moved[site] for site in image))
+            product = jnp.asarray(math.prod(moved[site] for site in image))
             total += product.sum(axes, dtype=jnp.int32)
         columns.append(total)
     return jnp.stack(columns, axis=1)

@@ -138,16 +138,15 @@ def monte_carlo_rg(
         before, after, configurations = _step(
             link, operators, configurations, before, key=own, temperature=temperature
         )
-        flipped = [i for i, operator in enumerate(operators) if operator.odd]
-        if flipped and np.cov(before[..., flipped[0]].ravel(), after[..., flipped[0]].ravel())[0, 1] < 0:
-            after[..., flipped], configurations = -after[..., flipped], -configurations
+        parities = _parities(operators)
+        odds = parities.get(True)
+        if odds and np.cov(before[..., odds[0]].ravel(), after[..., odds[0]].ravel())[0, 1] < 0:
+            after[..., odds], configurations = -after[..., odds], -configurations
         scale = lattice.shape[0] / link.coarse.shape[0]
-        for parity in (False, True):
-            chosen = [i for i, operator in enumerate(operators) if operator.odd is parity]
-            if chosen:
-                names = tuple(operators[i].name for i in chosen)
-                parts = _sampled(before[..., chosen], after[..., chosen], scale, blocks)
-                found.append(Stability(lattice, link.coarse, parity, scale, names, *parts))
+        for parity, chosen in parities.items():
+            names = tuple(operators[i].name for i in chosen)
+            parts = _sampled(before[..., chosen], after[..., chosen], scale, blocks)
+            found.append(Stability(lattice, link.coarse, parity, scale, names, *parts))
         before, lattice, temperature = after, link.coarse, None
     return found
 
@@ -181,40 +180,32 @@ def exact_stability(
     coarse_s = measure_operators(operators, coarse, rule.coarse)
     joint = law.probabilities[:, None] * _transition(rule, law.states, coarse)
     weights = joint.sum(axis=0)
-    flipped = [i for i, operator in enumerate(operators) if operator.odd]
-    if flipped and coarse_s[:, flipped[0]] @ joint.T @ fine_s[:, flipped[0]] < 0:
-        coarse_s[:, flipped] *= -1
+    parities = _parities(operators)
+    odds = parities.get(True)
+    if odds and coarse_s[:, odds[0]] @ joint.T @ fine_s[:, odds[0]] < 0:
+        coarse_s[:, odds] *= -1
     means = {"after": weights @ coarse_s, "before": law.probabilities @ fine_s}
     means["outer"] = np.einsum("k,ka,kb->ab", weights, coarse_s, coarse_s)
     means["inner"] = np.einsum("nk,ka,nb->ab", joint, coarse_s, fine_s, optimize=True)
     scale = rule.fine.shape[0] / rule.coarse.shape[0]
     found = []
-    for parity in (False, True):
-        chosen = np.array([i for i, operator in enumerate(operators) if operator.odd is parity])
-        if chosen.size:
-            part = {
-                name: value[chosen] if value.ndim == 1 else value[np.ix_(chosen, chosen)]
-                for name, value in means.items()
-            }
-            values = _eigenvalues(**part)
-            zeros = np.zeros_like(values)
-            names = tuple(operators[i].name for i in chosen)
-            matrix = _matrix(**part)
-            found.append(
-                Stability(
-                    rule.fine,
-                    rule.coarse,
-                    parity,
-                    scale,
-                    names,
-                    values,
-                    zeros,
-                    _log(values, scale),
-                    zeros,
-                    matrix,
-                )
-            )
+    for parity, chosen in parities.items():
+        part = {
+            name: value[chosen] if value.ndim == 1 else value[np.ix_(chosen, chosen)]
+            for name, value in means.items()
+        }
+        values = _eigenvalues(**part)
+        zeros = np.zeros_like(values)
+        names = tuple(operators[i].name for i in chosen)
+        parts = (values, zeros, _log(values, scale), zeros, _matrix(**part))
+        found.append(Stability(rule.fine, rule.coarse, parity, scale, names, *parts))
     return found
+
+
+def _parities(operators: tuple[SpinOperator, ...]) -> dict[bool, list[int]]:
+    """The numbers of the even (False) and of the odd operators, of those parities that there are."""
+    found = {odd: [i for i, one in enumerate(operators) if one.odd is odd] for odd in (False, True)}
+    return {odd: chosen for odd, chosen in found.items() if chosen}
 
 
 def _step(
@@ -251,10 +242,15 @@ def _sampled(before: np.ndarray, after: np.ndarray, scale: float, blocks: int) -
     sums = {name: block_sums(list(values), blocks) for name, values in series.items()}
     counts = next(iter(sums.values()))[1]
     parts = {name: part for name, (part, _) in sums.items()}
-    values = delete_one(_eigenvalues, parts, counts)
-    exponents = delete_one(lambda **means: _log(_eigenvalues(**means), scale), parts, counts)
+
+    def both(**means: np.ndarray) -> np.ndarray:
+        values = _eigenvalues(**means)
+        return np.stack([values, _log(values, scale)])
+
+    found = delete_one(both, parts, counts)
+    (values, exponents), (value_errors, errors) = found.value, found.error
     matrix = _matrix(**{name: part.sum(axis=0) / counts.sum() for name, part in parts.items()})
-    return values.value, values.error, exponents.value, exponents.error, matrix
+    return values, value_errors, exponents, errors, matrix
 
 
 def _matrix(*, before: np.ndarray, after: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> np.ndarray:

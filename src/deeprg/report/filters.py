@@ -1,6 +1,7 @@
 """Linear filters of block-spin rules, one picture per filter and component."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,19 @@ from numpy.typing import ArrayLike
 from deeprg.report.style import figure
 from deeprg.runs.errors import UsageError
 
-__all__ = ["plot_filters"]
+__all__ = ["plot_filter_row", "plot_filters"]
+
+
+def plot_filter_row(filters: Mapping[str, np.ndarray]) -> Any:
+    """A figure of filters [rows, columns] side by side, by title, each with colours of its own.
+
+    >>> len(plot_filter_row({"majority": np.ones((2, 2)), "one spin": np.eye(2)}).axes)
+    4
+    """
+    fig, axes = figure(2.8 * len(filters), 2.7, ncols=len(filters))
+    for ax, (title, w) in zip(np.atleast_1d(axes), filters.items(), strict=True):
+        fig.colorbar(_panel(ax, w, float(np.abs(w).max()) or 1.0, title), ax=ax, shrink=0.75)
+    return fig
 
 
 def plot_filters(filters: ArrayLike, ndim: int) -> Any:
@@ -36,13 +49,18 @@ def plot_filters(filters: ArrayLike, ndim: int) -> Any:
         reach = float(np.abs(panels[unit]).max()) or 1.0
         image: Any = None
         for ax, (plane, part) in zip(row, itertools.product(range(planes), range(w.shape[-1])), strict=True):
-            image = ax.imshow(panels[unit, plane, ..., part], cmap="RdBu_r", vmin=-reach, vmax=reach)
             names = [f"unit {unit}"] if len(w) > 1 else []
             names += [f"plane {plane}"] if planes > 1 else []
             names += [f"axis {part}"] if w.shape[-1] > 1 else []
-            ax.set_title(", ".join(names))
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.grid(visible=False)
+            image = _panel(ax, panels[unit, plane, ..., part], reach, ", ".join(names))
         fig.colorbar(image, ax=list(row), shrink=0.8)
     return fig
+
+
+def _panel(ax: Any, w: np.ndarray, reach: float, title: str) -> Any:
+    image = ax.imshow(w, cmap="RdBu_r", vmin=-reach, vmax=reach)
+    ax.set_title(title)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    return image

@@ -3,6 +3,7 @@
 import numpy as np
 
 from deeprg.report.exponents import plot_exponents
+from deeprg.report.filters import plot_filter_row
 from deeprg.report.study import StudyFigure, StudyTable
 from deeprg.report.style import figure
 from deeprg.studies._neural_mcrg_find import Findings
@@ -39,17 +40,8 @@ def tables(found: Findings) -> list[StudyTable]:
 
 def figures(found: Findings) -> list[StudyFigure]:
     """Filters, and exponents by operators and steps."""
-    fig, axes = figure(3.0 * len(found.weights), 3.0, ncols=len(found.weights))
-    for ax, (name, w) in zip(np.atleast_1d(axes), found.weights.items(), strict=True):
-        reach = float(np.abs(w).max())
-        sign = np.sign(w.sum()) or 1.0
-        image = ax.imshow(sign * w, cmap="RdBu_r", vmin=-reach, vmax=reach)
-        ax.set_title(name)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.grid(visible=False)
-        fig.colorbar(image, ax=ax, shrink=0.8)
-    shown = [StudyFigure("filters", "Filters; the 2×2 block is in the middle.", fig, wide=True)]
+    filters = plot_filter_row({name: (np.sign(w.sum()) or 1.0) * w for name, w in found.weights.items()})
+    shown = [StudyFigure("filters", "Filters; the 2×2 block is in the middle.", filters, wide=True)]
     for name, steps in found.exponents.items():
         fig, axes = figure(8.4, 3.6, ncols=2)
         for ax, odd, exact in zip(axes, (False, True), (1.0, 1.875), strict=True):

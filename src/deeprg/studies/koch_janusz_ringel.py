@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
+from deeprg.report.filters import plot_filter_row
 from deeprg.report.study import StudyFigure, StudyTable
-from deeprg.report.style import figure
 from deeprg.studies._kjr_claims import claims
 from deeprg.studies._kjr_find import CHAIN, DIMERS, SPECTATORS, SQUARE, Findings, Settings, find
 from deeprg.studies._study import Study
@@ -52,23 +50,15 @@ def _figures(found: Findings) -> list[StudyFigure]:
     ]
     return [
         StudyFigure(
-            "filters", "Filters of Ising spins, beside spectators, and of the chain.", _row(square), True
+            "filters",
+            "Filters of Ising spins, beside spectators, and of the chain.",
+            plot_filter_row(dict(square)),
+            True,
         ),
-        StudyFigure("dimers", "Filters of dimers: bonds along each axis.", _row(dimers), True),
+        StudyFigure(
+            "dimers", "Filters of dimers: bonds along each axis.", plot_filter_row(dict(dimers)), True
+        ),
     ]
-
-
-def _row(panels: list[tuple[str, np.ndarray]]) -> Any:
-    fig, axes = figure(2.7 * len(panels), 2.7, ncols=len(panels))
-    for ax, (title, w) in zip(axes, panels, strict=True):
-        reach = float(np.abs(w).max()) or 1.0
-        image = ax.imshow(w, cmap="RdBu_r", vmin=-reach, vmax=reach)
-        ax.set_title(title)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.grid(visible=False)
-        fig.colorbar(image, ax=ax, shrink=0.75)
-    return fig
 
 
 def _numbers(found: Findings) -> dict[str, Any]:

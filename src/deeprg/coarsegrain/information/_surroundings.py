@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
+from ...exact.blocking import frames
 from ...lattice import Lattice
 from ...runs.errors import UsageError
 
@@ -55,14 +56,9 @@ class Surroundings:
                 f"A block of {'x'.join(map(str, shape))} with a buffer of {buffer} and an environment of "
                 f"{environment or 0} takes {'x'.join(map(str, room))} sites and overlaps itself on {lattice}."
             )
-        steps = np.zeros(lattice.shape, int)
-        for axis, (extent, side) in enumerate(zip(lattice.shape, shape, strict=True)):
-            x = np.arange(extent)
-            away = np.where(x < side, 0, np.minimum(x - side + 1, extent - x))
-            steps = np.maximum(steps, away.reshape([-1 if a == axis else 1 for a in range(lattice.ndim)]))
-        return cls(
-            lattice.size, *_parts(steps.reshape(-1), buffer, environment, str(lattice)), lattice, shape
-        )
+        sites = np.ravel_multi_index(tuple(np.indices(shape).reshape(lattice.ndim, -1)), lattice.shape)
+        steps = frames(lattice, sites.tolist())
+        return cls(lattice.size, *_parts(steps, buffer, environment, str(lattice)), lattice, shape)
 
     @classmethod
     def on_graph(
@@ -88,8 +84,8 @@ class Surroundings:
         _check_widths(buffer, environment)
         steps = dijkstra(coo_array(edges.astype(float)).tocsr(), indices=chosen, unweighted=True).min(axis=0)
         steps = np.where(np.isfinite(steps), steps, len(edges))
-        inside, outside = _parts(steps.astype(int), buffer, environment, f"a graph of {len(edges)} sites")
-        return cls(len(edges), tuple(chosen) if set(inside) == set(chosen) else inside, outside)
+        _, outside = _parts(steps.astype(int), buffer, environment, f"a graph of {len(edges)} sites")
+        return cls(len(edges), tuple(chosen), outside)
 
     def table(self, configurations: ArrayLike) -> np.ndarray:
         """Configurations [n, *lattice], or [n, *lattice, components], as [n, sites, components].

@@ -5,7 +5,7 @@ from ._blocked import BlockedAction
 from ._couplings import CouplingClass, coupling_classes, m_bodyness, rangeness
 from ._cumulants import CumulantSeries, block_cumulants
 from ._exact import Decomposition, block_exact, decompose
-from ._information import BlockEnvironment, Information, beyond, block_environment, mutual_information
+from ._information import BlockEnvironment, Information, beyond, block_environment, frames, mutual_information
 from ._marginal import log_marginal
 from ._partition import Partition
 from ._rules import Decimation, Majority, Rule, Soft, UserRule
@@ -33,6 +33,7 @@ __all__ = [
     "block_transfer",
     "coupling_classes",
     "decompose",
+    "frames",
     "log_marginal",
     "m_bodyness",
     "mutual_information",

@@ -15,7 +15,7 @@ from ._partition import partition_of
 from ._rules import rule_tables
 from ._split import BlockLike, RuleLike
 
-__all__ = ["BlockEnvironment", "Information", "beyond", "block_environment", "mutual_information"]
+__all__ = ["BlockEnvironment", "Information", "beyond", "block_environment", "frames", "mutual_information"]
 
 
 def mutual_information(joint: np.ndarray) -> float:
@@ -105,6 +105,17 @@ class BlockEnvironment:
         )
 
 
+def frames(lattice: Lattice, sites: Sequence[int]) -> np.ndarray:
+    """In which frame around `sites` every site lies, [N]: 0 for them, 1 for their neighbours and corners, ...
+
+    >>> frames(Lattice((8,)), [0, 1]).tolist()
+    [0, 0, 1, 2, 3, 3, 2, 1]
+    """
+    places = np.stack(np.unravel_index(np.arange(lattice.size), lattice.shape), axis=-1)
+    steps = np.abs(places[:, None] - places[list(sites)][None])
+    return np.minimum(steps, np.asarray(lattice.shape) - steps).max(axis=-1).min(axis=1)
+
+
 def beyond(lattice: Lattice, sites: Sequence[int], buffer: int) -> tuple[int, ...]:
     """The sites more than `buffer` steps away from `sites` along every path of axis and diagonal steps.
 
@@ -116,10 +127,7 @@ def beyond(lattice: Lattice, sites: Sequence[int], buffer: int) -> tuple[int, ..
     """
     if buffer < 0:
         raise UsageError(f"The buffer has a width of 0 or more, not {buffer}.")
-    places = np.stack(np.unravel_index(np.arange(lattice.size), lattice.shape), axis=-1)
-    steps = np.abs(places[:, None] - places[list(sites)][None])
-    steps = np.minimum(steps, np.asarray(lattice.shape) - steps).max(axis=-1).min(axis=1)
-    far = tuple(np.flatnonzero(steps > buffer).tolist())
+    far = tuple(np.flatnonzero(frames(lattice, sites) > buffer).tolist())
     if not far:
         raise UsageError(
             f"A buffer of {buffer} around {len(sites)} sites leaves no environment on {lattice}; take a "
