@@ -15,6 +15,7 @@ from deeprg.coarsegrain import (
     DeepBoltzmannLayer,
     FlowCoarseGraining,
     Majority,
+    MERAStep,
     PlacedUnits,
     PrincipalCut,
     SpinFilter,
@@ -31,7 +32,14 @@ OPTIONS = {"width": 3, "depth": 1, "terms": 1, "radius": 2.0}
 
 def test_every_registered_coarse_graining_is_tested():
     here = {BlockAverage, Decimation, Majority, Composition, FlowCoarseGraining}
-    beside = {BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits, SpinFilter, PrincipalCut}  # files of their own
+    beside = {
+        BoltzmannLayer,
+        DeepBoltzmannLayer,
+        PlacedUnits,
+        SpinFilter,
+        PrincipalCut,
+        MERAStep,
+    }  # files of their own
     assert set(COARSE_GRAININGS.values()) == here | beside
 
 

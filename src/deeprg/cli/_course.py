@@ -15,7 +15,7 @@ from deeprg.train.state import TrainState
 from deeprg.train.step import Batches, Objective
 from deeprg.train.stop import StopRequest
 
-__all__ = ["Course", "Request", "Stopped", "facts"]
+__all__ = ["Course", "Request", "Stopped", "facts", "training_facts"]
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,19 @@ class Stopped(Exception):
 
 def facts(folder: RunFolder, setup: FlowSetup, result: TrainResult) -> dict[str, Any]:
     """What results.json says about every training of a flow beside the numbers that judge it."""
+    config = setup.config
+    about = {"preset": config.preset, "precision": config.precision, "seed": config.seed}
+    return about | training_facts(folder, result)
+
+
+def training_facts(folder: RunFolder, result: TrainResult) -> dict[str, Any]:
+    """What results.json says about any training: its length, speed and cost."""
     records = folder.metrics()
     per_step = result.seconds_per_step
     if not math.isfinite(per_step) and records:
         per_step = statistics.median(1 / record["steps_per_second"] for record in records)
     cost = result.compiled[max(result.compiled)] if result.compiled else None
     return {
-        "preset": setup.config.preset,
-        "precision": setup.config.precision,
-        "seed": setup.config.seed,
         "steps": int(result.state.step),
         "skipped_steps": result.state.skipped,
         "train_seconds": result.state.seconds,

@@ -39,9 +39,11 @@ def _others() -> dict[str, _Other]:
     from deeprg.cli._boltzmann_report import RBM_CHECKS, findings_of, report_rbm
     from deeprg.cli._image_report import IMAGE_CHECKS, image_findings, report_images
     from deeprg.cli._interval_report import INTERVAL_CHECKS, interval_findings, report_interval
+    from deeprg.cli._mera_training import MERA_CHECKS, mera_findings, report_mera
 
     return {
         "rbm": _Other(report_rbm, findings_of, RBM_CHECKS),
+        "mera": _Other(report_mera, mera_findings, MERA_CHECKS),
         "images": _Other(report_images, image_findings, IMAGE_CHECKS),
         "conditioned": _Other(report_interval, interval_findings, INTERVAL_CHECKS),
     }

@@ -1,4 +1,4 @@
-"""What a run folder holds: the training of a flow, with a Hamiltonian or without, of machines, or a study."""
+"""What a run folder holds: the training of a flow, with a Hamiltonian or without, of machines; or many."""
 
 from typing import Literal
 
@@ -8,14 +8,16 @@ from deeprg.runs.folder import RunFolder
 
 __all__ = ["Kind", "kind_of", "refuse_other"]
 
-Kind = Literal["conditioned", "flow", "images", "rbm", "study"]
+Kind = Literal["conditioned", "flow", "images", "mera", "rbm", "study", "sweep"]
 
 _NAMES: dict[str, str] = {
     "conditioned": "the training of a flow over an interval",
     "flow": "the training of a flow on a Hamiltonian",
     "images": "the training of a flow on data without a Hamiltonian",
+    "mera": "the training of a classical MERA",
     "rbm": "the training of Boltzmann machines",
     "study": "a study",
+    "sweep": "a sweep",
 }
 
 
@@ -24,8 +26,12 @@ def kind_of(run: RunFolder) -> Kind:
     resolved = run.resolved()
     if "study" in resolved:
         return "study"
+    if "sweep" in resolved:
+        return "sweep"
     if resolved.get("kind") == "images":
         return "images"
+    if resolved.get("kind") == "mera":
+        return "mera"
     if resolved.get("kind") in ("rbm", "dbn"):
         return "rbm"
     return "conditioned" if interval_of(resolved.get("hamiltonian", {})) else "flow"
@@ -41,7 +47,13 @@ def refuse_other(run: RunFolder, wanted: Kind) -> None:
             f"'{run.path}' is a study, not a training: open {run.report}, or run deeprg study "
             f"{run.resolved()['study']} again."
         )
+    if kind == "sweep":
+        raise UsageError(
+            f"'{run.path}' is a sweep, not a training: name one of the runs in it, see deeprg list runs "
+            f"--root {run.path}."
+        )
     verbs = {
+        "mera": "deeprg report reads it",
         "rbm": "deeprg flow, probe, compare and report read it",
         "conditioned": "deeprg sample RUN --at VALUE and --curves, report and diagnose read it",
         "flow": "deeprg sample, report and diagnose read it",

@@ -1,7 +1,5 @@
 """`deeprg train flow` behind its flags: folder, training, judgement of the final weights, results."""
 
-import io
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,24 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from deeprg.cli._console import claim_stdout, next_step, print_json, say, warn
 from deeprg.cli._course import Course, Request, Stopped, facts
 from deeprg.cli._intervals import interval_of
+from deeprg.cli._judging import judged, warn_of_few
 from deeprg.cli._progress import Progress, progress
 from deeprg.cli._run_log import continued, loop_options, report_stop
 from deeprg.cli._settings import Settings, gather
 from deeprg.cli._setup import FlowSetup, Setup, build
 from deeprg.cli._table import result_table
-from deeprg.coarsegrain.flow import AbstractFlow, draws
-from deeprg.hamiltonians import is_even
-from deeprg.probes import MeasuredDraws, collect, quality, spin_log_partition
+from deeprg.probes import spin_log_partition
 from deeprg.report.labels import DEGENERATE
-from deeprg.runs.atomic import write_bytes, write_json
+from deeprg.runs.atomic import write_json
 from deeprg.runs.config import config_text, refuse_changes, to_toml
 from deeprg.runs.environment import describe_environment
-from deeprg.runs.errors import NumericalError, UsageError
+from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import RunFolder
 from deeprg.train.batches import key_batches
 from deeprg.train.checkpoint import Checkpoints, read_header
@@ -39,18 +35,11 @@ __all__ = [
     "Course",
     "Request",
     "Stopped",
-    "evaluation_file",
     "facts",
     "judge",
     "layered",
-    "measure",
     "run_training",
 ]
-
-
-def evaluation_file(run: RunFolder) -> Path:
-    """Where the log weights and observables of the final weights lie."""
-    return run.path / "evaluation.npz"
 
 
 def run_training(request: Request) -> int:
@@ -168,11 +157,8 @@ def _writer(
     for line in course.subject:
         say(line)
     say(f"run folder {folder.path}, {state.parameters} parameters, {jax.device_count()} device(s)")
-    if isinstance(setup, Setup) and setup.config.evaluate.samples < 100_000:
-        warn(
-            f"the ESS will come from {setup.config.evaluate.samples} samples; fewer than 100000 miss the "
-            "tail and flatter the model."
-        )
+    if isinstance(setup, Setup):
+        warn_of_few(setup.config.evaluate.samples)
     results: dict[str, Any] | None = None
     with folder, StopRequest() as stop, progress(course.exact) as display:
         result = _train(request, setup, course, state, folder, display, stop, begun)
@@ -273,51 +259,19 @@ def _allowed_changes(request: Request, setup: FlowSetup, folder: RunFolder) -> d
     return refuse_changes(before, setup.values, allowed=allowed)
 
 
-def measure(
-    flow: AbstractFlow, setup: Setup, n: int, *, key: Any, display: Progress, stop: StopRequest | None = None
-) -> tuple[MeasuredDraws, float]:
-    """n measured draws and the samples per second, compilation left out."""
-    times = []
-
-    def on_chunk(done: int) -> None:
-        times.append((time.monotonic(), done))
-        display.sampled(done, n)
-        if stop is not None and stop.reason is not None:
-            raise Stopped(stop.reason)
-
-    batch = min(setup.config.evaluate.batch, n)
-    chunks = draws(flow, setup.hamiltonian, n, key=key, batch=batch)
-    measured = collect(chunks, setup.hamiltonian.lattice.shape, on_chunk=on_chunk)
-    (first, before), (last, done) = times[0], times[-1]
-    return measured, (done - before) / (last - first) if last > first else math.nan
-
-
 def judge(
     folder: RunFolder, setup: Setup, result: TrainResult, display: Progress, stop: StopRequest
 ) -> dict[str, Any]:
     """Everything in results.json, from samples of the final averaged weights."""
-    n = setup.config.evaluate.samples
-    display.event(f"compiling the sampler and drawing {n} samples of the final weights")
-    begun = time.monotonic()
-    measured, rate = measure(
-        result.state.averaged, setup, n, key=setup.evaluate_key, display=display, stop=stop
+    numbers = judged(
+        folder,
+        result.state.averaged,
+        setup.hamiltonian,
+        setup.reference,
+        samples=setup.config.evaluate.samples,
+        batch=setup.config.evaluate.batch,
+        key=setup.evaluate_key,
+        display=display,
+        stop=stop,
     )
-    if not np.isfinite(measured.log_weights).all():
-        bad = int((~np.isfinite(measured.log_weights)).sum())
-        raise NumericalError(
-            f"{bad} of {n} weights of the final model are not finite. Lower learning_rate or set clip_norm; "
-            f"the checkpoint is in '{folder.checkpoints}'."
-        )
-    numbers = quality(measured, setup.reference, key=jax.random.fold_in(setup.evaluate_key, 1))
-    buffer = io.BytesIO()
-    np.savez(buffer, **measured.arrays())  # pyright: ignore[reportArgumentType]
-    write_bytes(evaluation_file(folder), buffer.getvalue())
-    return {
-        **numbers,
-        **spin_log_partition(numbers, setup.hamiltonian),
-        "symmetric": is_even(setup.hamiltonian),
-        "hamiltonian": setup.hamiltonian.describe(),
-        "evaluate_seconds": time.monotonic() - begun,
-        "samples_per_second": rate,
-        **facts(folder, setup, result),
-    }
+    return numbers | spin_log_partition(numbers, setup.hamiltonian) | facts(folder, setup, result)

@@ -1,4 +1,4 @@
-"""`deeprg train`: `flow` from a Hamiltonian or data, judged against exact values; `rbm`, `dbn` from data."""
+"""`deeprg train`: `flow`, `mera` from a Hamiltonian, judged against exact values; `rbm`, `dbn` from data."""
 
 import sys
 from pathlib import Path
@@ -8,12 +8,14 @@ from cyclopts import App, Group, Parameter
 
 from deeprg.cli._flags import whole
 from deeprg.cli.train_boltzmann import train_dbn, train_rbm
+from deeprg.cli.train_mera import train_mera
 
 __all__ = ["app"]
 
 app = App(name="train", help="Train a model into a run folder.")
 app.command(train_rbm, name="rbm")
 app.command(train_dbn, name="dbn")
+app.command(train_mera, name="mera")
 
 _TARGET = Group("Target", sort_key=1)
 _DATA = Group("Data", sort_key=1)

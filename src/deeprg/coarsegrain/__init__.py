@@ -8,6 +8,7 @@ from ._filter import SpinFilter
 from ._flow import FlowCoarseGraining
 from ._principal import PrincipalCut, principal_modes
 from .boltzmann import BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits
+from .mera import MERAStep
 
 # Every coarse-graining by name; the command line lists it and the tests walk it.
 COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
@@ -19,6 +20,7 @@ COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
     "deep-boltzmann": DeepBoltzmannLayer,
     "placed": PlacedUnits,
     "principal": PrincipalCut,
+    "mera": MERAStep,
 }
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Decimation",
     "DeepBoltzmannLayer",
     "FlowCoarseGraining",
+    "MERAStep",
     "Majority",
     "PlacedUnits",
     "PrincipalCut",

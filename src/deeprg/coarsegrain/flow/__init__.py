@@ -19,14 +19,14 @@ from ._dequantise import (
     UniformNoise,
     bits_per_dimension,
 )
-from ._draws import Draws, draw, draws
+from ._draws import Draws, Sampler, draw, draws
 from ._flow import AbstractFlow, Flow, SymmetrisedFlow, sign_group
 from ._hierarchy import Hierarchy, level_shapes, sites_at
 from ._latent_density import LatentDensity
 from ._latent_sampler import LATENT_METHODS, LatentMethod, LatentSampler
 from ._latent_simulation import LatentSimulation
 from ._latents import base_flow, checked_latents, hierarchy_of, latent_scales, pull
-from ._objectives import NegativeLogLikelihood, ReverseKL
+from ._objectives import NegativeLogLikelihood, ReverseKL, batch_ess
 from ._placed import PlacedNet, with_places
 from ._prior import PRIORS, AbstractPrior, Gaussian, Laplace, Uniform
 from ._renormalised import MarginalEnergy, RenormalisedEnergy, coarse_flow
@@ -96,6 +96,7 @@ __all__ = [
     "RenormalisedEnergy",
     "Repeated",
     "ReverseKL",
+    "Sampler",
     "SiteMap",
     "Standardise",
     "SumOfTanh",
@@ -104,6 +105,7 @@ __all__ = [
     "Uniform",
     "UniformNoise",
     "base_flow",
+    "batch_ess",
     "bits_per_dimension",
     "build_conditioned_flow",
     "build_flow",

@@ -1,19 +1,31 @@
 """Samples of a flow with their importance weights, chunk by chunk."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...hamiltonians import AbstractHamiltonian
 from ...runs.errors import UsageError
-from ._flow import AbstractFlow
 
-__all__ = ["Draws", "draw", "draws"]
+__all__ = ["Draws", "Sampler", "draw", "draws"]
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """What draws configurations with their density: flows and classical MERAs, an `eqx.Module` each."""
+
+    def latent(self, *, key: PRNGKeyArray) -> Any:
+        """What one draw is made of, [...]."""
+        ...
+
+    def push(self, latent: Any) -> tuple[Float[Array, "*lattice n"], Float[Array, " n"]]:
+        """Configurations and ln q of latents [..., n]."""
+        ...
 
 
 class Draws(NamedTuple):
@@ -29,7 +41,7 @@ class Draws(NamedTuple):
 
 
 def draws(
-    flow: AbstractFlow,
+    flow: Sampler,
     hamiltonian: AbstractHamiltonian,
     n: int,
     *,
@@ -56,7 +68,7 @@ def draws(
 
 
 def draw(
-    flow: AbstractFlow,
+    flow: Sampler,
     hamiltonian: AbstractHamiltonian,
     n: int,
     *,
@@ -83,7 +95,7 @@ def draw(
 
 
 @eqx.filter_jit
-def _chunk(flow: AbstractFlow, hamiltonian: AbstractHamiltonian, key: PRNGKeyArray, numbers):
+def _chunk(flow: Sampler, hamiltonian: AbstractHamiltonian, key: PRNGKeyArray, numbers):
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(numbers)
     latents = jax.vmap(lambda k: flow.latent(key=k), out_axes=-1)(keys)
     x, log_q = flow.push(latents)

@@ -1,9 +1,12 @@
 """Real-space mutual information: rules for a block that keep the most information of its environment."""
 
 from ._canonical import canonical_filters
+from ._enumerated import enumerated_information, one_hot
 from ._fit import RSMI, fit_rsmi, retained_information
 from ._objective import Classifier, ReadInformation, RetainedInformation, classifier
+from ._principal import PrincipalFilters, principal_filters
 from ._reader import BlockReader
+from ._several import FilterEnsemble, filter_ensemble
 from ._surroundings import Surroundings
 from ._windows import Windows
 
@@ -11,12 +14,18 @@ __all__ = [
     "RSMI",
     "BlockReader",
     "Classifier",
+    "FilterEnsemble",
+    "PrincipalFilters",
     "ReadInformation",
     "RetainedInformation",
     "Surroundings",
     "Windows",
     "canonical_filters",
     "classifier",
+    "enumerated_information",
+    "filter_ensemble",
     "fit_rsmi",
+    "one_hot",
+    "principal_filters",
     "retained_information",
 ]

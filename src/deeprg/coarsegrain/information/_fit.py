@@ -17,9 +17,9 @@ from ...montecarlo.information import InformationEstimate
 from ...montecarlo.jackknife import block_sums, delete_one
 from ...runs.errors import UsageError
 from ...train import Plan, TrainState, train
-from ._canonical import canonical_filters
 from ._objective import Classifier, ReadInformation, RetainedInformation, classifier
 from ._reader import BlockReader
+from ._start import begun
 from ._surroundings import Surroundings
 from ._windows import Windows
 
@@ -27,7 +27,6 @@ __all__ = ["RSMI", "fit_rsmi", "retained_information"]
 
 _FEWEST = 1000
 _CHUNK, _VIEWS, _BLOCKS = 8192, 4, 50
-_CANONICAL, _NOISE = 20_000, 0.3  # rows for the start of a search, and its relative noise
 _SURE = -20.0  # ln q of a state that was there, below which the classifier learned by heart
 
 
@@ -54,6 +53,8 @@ def fit_rsmi(
     *,
     hidden: int = 1,
     width: int = 0,
+    kinds: int = 2,
+    mixed: bool = False,
     period: int = 1,
     judging: Plan | None = None,
     held_out: float = 0.25,
@@ -64,8 +65,10 @@ def fit_rsmi(
 
     Blocks are taken everywhere, at multiples of `period` (`Windows`). The last share `held_out` of the
     configurations judges: `retained_information` of the sharp rule. `plan` is of the search, `judging` of
-    the classifier that judges (the same plan unless given); `width` 0 is a linear rule, which begins near the
-    `canonical_filters`, else a network.
+    the classifier that judges (the same plan unless given); `width` 0 is a linear rule, else a network. A
+    linear rule begins near the first `canonical_filters`, with `mixed` at a random mixture of them, so that
+    several searches show all that are as good. Hidden units have `kinds` states: 2 of spins, q for Potts
+    spins, whose configurations are `one_hot`.
 
     Source: M. Koch-Janusz and Z. Ringel, Nature Phys. 14, 578 (2018), arXiv:1704.06279; D. E. Gökmen et al.,
     Phys. Rev. Lett. 127, 240603 (2021), arXiv:2101.11633, with another bound (`RetainedInformation`).
@@ -83,11 +86,12 @@ def fit_rsmi(
     """
     first, last = _split(around, configurations, held_out)
     keys = jax.random.split(key, 5)
-    windows = Windows(around, jnp.asarray(first), period)
+    windows = _enough(Windows(around, jnp.asarray(first), period))
     size, rows = windows.size, len(around.environment) * first.shape[2]
-    reader = BlockReader.create(size, hidden, width=width, key=keys[0])
-    model = (_begun(reader, windows, keys[0]), classifier(rows, 2**hidden, key=keys[1]))
-    begun = time.perf_counter()
+    reader = BlockReader.create(size, hidden, width=width, kinds=kinds, key=keys[0])
+    start = begun(reader, windows, mixed=mixed, key=keys[0])
+    model = (start, classifier(rows, reader.count, key=keys[1]))
+    starting = time.perf_counter()
     objective = RetainedInformation(size)
     state = TrainState.create(model, plan, key=keys[2])
     reader, q = train(state, objective, windows, plan, on_chunk=on_chunk).state.averaged
@@ -95,22 +99,7 @@ def fit_rsmi(
     relaxed = -float(objective((reader, q), windows(keys[4], _CHUNK))[0])
     unseen = Windows(around, jnp.asarray(last), period)
     retained = _judged(reader, windows, unseen, judging or plan, start=q, key=keys[3])
-    return RSMI(reader, retained, relaxed, (searched - begun, time.perf_counter() - searched))
-
-
-def _begun(reader: BlockReader, windows: Windows, key: PRNGKeyArray) -> BlockReader:
-    """A linear reader at the canonical filters, with noise that breaks the symmetries of the block."""
-    if reader.weights is None:
-        return reader
-    looking, shaking = jax.random.split(key)
-    rows = np.asarray(windows(looking, max(_CANONICAL, 4 * windows.width)), np.float64)
-    try:
-        filters, _ = canonical_filters(rows[:, : windows.size], rows[:, windows.size :], reader.hidden)
-    except UsageError:  # more hidden spins than directions
-        return reader
-    noise = jax.random.normal(shaking, reader.weights.shape, jnp.float32)
-    scale = _NOISE * float(np.sqrt(np.mean(filters**2)))
-    return eqx.tree_at(lambda r: r.weights, reader, jnp.asarray(filters, jnp.float32) + scale * noise)
+    return RSMI(reader, retained, relaxed, (searched - starting, time.perf_counter() - searched))
 
 
 def retained_information(
@@ -144,8 +133,13 @@ def retained_information(
     """
     first, last = _split(around, configurations, held_out)
     starting, judging = jax.random.split(key)
-    seen, unseen = (Windows(around, jnp.asarray(part), period) for part in (first, last))
-    q = classifier(len(around.environment) * first.shape[2], 2**reader.hidden, key=starting)
+    seen, unseen = (_enough(Windows(around, jnp.asarray(part), period)) for part in (first, last))
+    if reader.weights is not None and reader.weights.shape[1] != seen.size:
+        raise UsageError(
+            f"The rule reads {reader.weights.shape[1]} numbers, but the block has {seen.size}; Potts spins "
+            "are read as `one_hot`."
+        )
+    q = classifier(len(around.environment) * first.shape[2], reader.count, key=starting)
     return _judged(reader, seen, unseen, plan, start=q, key=judging)
 
 
@@ -167,7 +161,7 @@ def _judged(
         here = jax.random.fold_in(looking, i)
         found.append(_likelihood(objective, q, unseen, jnp.asarray(places[i : i + _CHUNK]), here))
     states, log_q = (np.concatenate([np.asarray(x) for x in column]) for column in zip(*found, strict=True))
-    return _estimate(states, log_q.astype(np.float64), 2**reader.hidden)
+    return _estimate(states, log_q.astype(np.float64), reader.count)
 
 
 @eqx.filter_jit
@@ -203,3 +197,15 @@ def _split(around: Surroundings, configurations: ArrayLike, held_out: float) -> 
         raise UsageError(f"held_out = {held_out} is a share of the configurations, between 0 and 1.")
     last = len(table) - round(held_out * len(table))
     return table[:last], table[last:]
+
+
+def _enough(windows: Windows) -> Windows:
+    lattice = windows.around.lattice
+    places = 1 if lattice is None else lattice.size // windows.period**lattice.ndim
+    if len(windows.table) * places < 2 * windows.width:
+        raise UsageError(
+            f"{len(windows.table)} configurations with {places} places for a block are too few for "
+            f"{windows.width} numbers of block and environment; take {2 * windows.width // places + 1} or "
+            "more, or a narrower environment."
+        )
+    return windows

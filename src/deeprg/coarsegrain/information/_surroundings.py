@@ -26,6 +26,8 @@ class Surroundings:
     block, environment: flat indices, of V in C order.
     lattice, shape: of the sites and of the block, None on a graph.
 
+    Raises `UsageError` for sites that repeat, do not exist, or are in both.
+
     >>> around = Surroundings.on_lattice(Lattice((6, 6)), (2, 2), buffer=1)
     >>> around.block, len(around.environment)
     ((0, 1, 6, 7), 20)
@@ -36,6 +38,15 @@ class Surroundings:
     environment: tuple[int, ...]
     lattice: Lattice | None = None
     shape: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        for name, part in (("block", self.block), ("environment", self.environment)):
+            if not part or len(set(part)) < len(part) or not all(0 <= site < self.sites for site in part):
+                raise UsageError(
+                    f"The {name} {list(part)} must hold different sites from 0 to {self.sites - 1}."
+                )
+        if both := sorted(set(self.block) & set(self.environment)):
+            raise UsageError(f"The sites {both} are both in the block and in the environment.")
 
     @classmethod
     def on_lattice(
