@@ -63,6 +63,8 @@ def _suggestions(kind: Kind | None, root: Path) -> list[str]:
     last = _last(root) if kind == "runs" else None
     if last is not None:
         with contextlib.suppress(UsageError):  # a folder that cannot be read is what report and diagnose name
+            if kind_of(last) == "sweep":
+                return [f"deeprg sweep --resume {last.path}", f"deeprg list runs --root {last.path}"]
             if kind_of(last) == "study":
                 again = f"deeprg study {last.resolved()['study']}"
                 return [f"open {last.report} in a browser" if last.report.exists() else again]

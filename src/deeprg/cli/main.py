@@ -25,6 +25,7 @@ from deeprg.cli.rg import app as rg
 from deeprg.cli.sample import sample
 from deeprg.cli.simulate import simulate
 from deeprg.cli.study import study
+from deeprg.cli.sweep import sweep
 from deeprg.cli.train import app as train
 from deeprg.cli.wander import wander
 from deeprg.runs.errors import DeeprgError
@@ -48,6 +49,7 @@ app.command(probe, name="probe")
 app.command(wander, name="wander")
 app.command(compare, name="compare")
 app.command(study, name="study")
+app.command(sweep, name="sweep")
 app.command(simulate, name="simulate")
 app.command(measure, name="measure")
 app.command(reweight, name="reweight")
@@ -61,8 +63,9 @@ app.command(launch, name="launch")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0 success, 1 unexpected error, 2 bad input, 3 numerical failure, 4 diagnostics failed with --strict,
-    75 stopped early but resumable, 130 Ctrl-C, 141 nobody reads stdout any more.
+    0 success, 1 unexpected error or a failed point of a sweep, 2 bad input, 3 numerical failure,
+    4 diagnostics failed with --strict, 75 stopped early but resumable, 130 Ctrl-C, 141 nobody reads stdout
+    any more.
 
     >>> code = main(["exact", "ising", "--shape", "4x4", "--temperature", "2"])  # doctest: +ELLIPSIS
     shape ...

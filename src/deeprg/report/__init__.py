@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from deeprg.report.series import plot_distribution, plot_series
     from deeprg.report.style import figure
     from deeprg.report.summary import plot_summary
+    from deeprg.report.sweep import SweepCurve, plot_sweep, plot_sweep_number
     from deeprg.report.temperature_curves import plot_curve_quality, plot_temperature_curves
     from deeprg.report.thermodynamic_curves import (
         plot_pull_curves,
@@ -65,6 +66,7 @@ __all__ = [
     "Finding",
     "FlowCurve",
     "ReportData",
+    "SweepCurve",
     "TemperatureData",
     "animate",
     "bibtex",
@@ -111,6 +113,8 @@ __all__ = [
     "plot_series",
     "plot_structure_factor",
     "plot_summary",
+    "plot_sweep",
+    "plot_sweep_number",
     "plot_tau_curves",
     "plot_temperature_curves",
     "plot_thermodynamic",
@@ -157,6 +161,7 @@ _HOMES = {
     "series": ("plot_distribution", "plot_series"),
     "style": ("figure",),
     "summary": ("plot_summary",),
+    "sweep": ("SweepCurve", "plot_sweep", "plot_sweep_number"),
     "temperature_curves": ("plot_curve_quality", "plot_temperature_curves"),
     "thermometers": ("plot_confusion", "plot_probabilities", "plot_readings", "plot_reliability"),
     "thermodynamic_curves": (
