@@ -5,6 +5,7 @@ study is one file and one line in `STUDIES`.
 """
 
 from deeprg.studies._study import Study
+from deeprg.studies.bradde_bialek import BRADDE_BIALEK
 from deeprg.studies.de_mello_koch import DE_MELLO_KOCH
 from deeprg.studies.funai import FUNAI
 from deeprg.studies.iso import ISO
@@ -15,6 +16,7 @@ from deeprg.studies.mehta_schwab import MEHTA_SCHWAB
 from deeprg.studies.neural_mcrg import NEURAL_MCRG
 from deeprg.studies.neural_rg import NEURAL_RG
 from deeprg.studies.neural_rg_architectures import NEURAL_RG_ARCHITECTURES
+from deeprg.studies.swendsen import SWENDSEN
 from deeprg.studies.veiga import VEIGA
 
 __all__ = ["STUDIES", "Study", "find_study"]
@@ -33,6 +35,8 @@ STUDIES: dict[str, Study] = {
         NEURAL_RG_ARCHITECTURES,
         NEURAL_MCRG,
         KOCH_JANUSZ_RINGEL,
+        SWENDSEN,
+        BRADDE_BIALEK,
     )
 }
 

@@ -9,7 +9,7 @@ from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
 from deeprg.montecarlo.samplers import build_sampler
 
-__all__ = ["field_data", "ising_data", "mean_field_data", "ordered", "random_spins"]
+__all__ = ["field_data", "ising_chains", "ising_data", "mean_field_data", "ordered", "random_spins"]
 
 _CHAINS = 40
 
@@ -28,10 +28,22 @@ def ising_data(size: int, temperature: float, count: int, seed: int) -> np.ndarr
     """Ising configurations on a torus, 5 Swendsen-Wang sweeps apart, [count, size, size]."""
     if temperature == 0:
         return ordered(count, size, np.random.default_rng([seed, 0]))
-    sampler = build_sampler("swendsen-wang", [Ising(Lattice((size, size)), temperature)], _CHAINS)
+    chains = ising_chains(Lattice((size, size)), temperature, count, seed)
+    return chains.swapaxes(0, 1).reshape(-1, size, size)[:count]
+
+
+def ising_chains(lattice: Lattice, temperature: float, count: int, seed: int) -> np.ndarray:
+    """Ising configurations, 5 Swendsen-Wang sweeps apart, of independent chains: [40, draws, *lattice].
+
+    40 chains of as many draws as make `count` configurations or just more.
+
+    >>> ising_chains(Lattice((4, 4, 4)), 4.5, 100, 0).shape
+    (40, 3, 4, 4, 4)
+    """
+    sampler = build_sampler("swendsen-wang", [Ising(lattice, temperature)], _CHAINS)
     state, _ = sampler.thermalise(sampler.start(seed=seed, order="mixed"), 100, seed=seed)
     drawn = sampler.run(state, -(-count // _CHAINS), 5, seed=seed, block=0).configurations
-    return drawn.reshape(-1, size, size)[:count].astype(np.int8)
+    return drawn[:, 0].swapaxes(0, 1).astype(np.int8, copy=False)
 
 
 def field_data(
