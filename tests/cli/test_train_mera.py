@@ -11,19 +11,9 @@ from deeprg.lattice import Lattice
 from .conftest import call
 
 TINY = (
-    "--temperature",
-    "2.5",
-    "--width",
-    "4",
-    "--depth",
-    "1",
-    "--reach",
-    "2.3",
-    "--batch",
-    "64",
-    "--ess",
-    "2000",
-)
+    "--temperature=2.5", "--width=4", "--depth=1", "--reach=2.3", "--batch=64", "--ess=2000",
+    "--learning-rate=0.03",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
