@@ -1,6 +1,8 @@
 """What is known without sampling: Kaufman, Onsager, rings, enumeration, transfer matrices, the free field."""
 
 from ..hamiltonians import CRITICAL_TEMPERATURE, critical_temperature
+from ._bottleneck import GaussianBottleneck, gaussian_bottleneck
+from ._cylinder import IsingCylinder, ising_cylinder
 from ._dimer_count import log_dimer_count
 from ._discrete import DiscreteDistribution, dimer_coverings, enumerate_distribution
 from ._enumeration import EnumeratedIsing, enumerate_states
@@ -17,6 +19,8 @@ __all__ = [
     "DiscreteDistribution",
     "EnumeratedIsing",
     "FreeFieldExact",
+    "GaussianBottleneck",
+    "IsingCylinder",
     "IsingExact",
     "MagnetizationDistribution",
     "OnsagerExact",
@@ -29,8 +33,10 @@ __all__ = [
     "enumerate_distribution",
     "enumerate_states",
     "free_field",
+    "gaussian_bottleneck",
     "is_strip",
     "ising_chain",
+    "ising_cylinder",
     "kaufman",
     "log_dimer_count",
     "magnetization_distribution",

@@ -1,6 +1,7 @@
 """Real-space RG of lattice Hamiltonians: blocks, rules, the coarse action exactly and by cumulants."""
 
 from ._action import SpinAction
+from ._best import best_odd_rule
 from ._blocked import BlockedAction
 from ._couplings import CouplingClass, coupling_classes, m_bodyness, rangeness
 from ._cumulants import CumulantSeries, block_cumulants
@@ -26,6 +27,7 @@ __all__ = [
     "SpinAction",
     "UserRule",
     "action_at",
+    "best_odd_rule",
     "beyond",
     "block_cumulants",
     "block_environment",

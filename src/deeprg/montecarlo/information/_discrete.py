@@ -38,7 +38,7 @@ def discrete_information(a: ArrayLike, b: ArrayLike, *, blocks: int = 50) -> Inf
     >>> print(f"{found.value:.3f} +- {found.error:.3f} <= {found.bound:.3f}")
     0.359 +- 0.010 <= 0.693
     """
-    first, second = _labels("a", a), _labels("b", b)
+    first, second = labels("a", a), labels("b", b)
     n = len(first)
     if n != len(second):
         raise UsageError(f"a has {n} samples and b has {len(second)}; they must be drawn together.")
@@ -84,7 +84,7 @@ def discrete_information(a: ArrayLike, b: ArrayLike, *, blocks: int = 50) -> Inf
     return InformationEstimate(found.value + correction, found.error, n, method, flags=flags).checked(bound)
 
 
-def _labels(name: str, values: ArrayLike) -> np.ndarray:
+def labels(name: str, values: ArrayLike) -> np.ndarray:
     """Labels 0 ... K - 1 of the different rows."""
     array = np.asarray(values)
     array = array[:, None] if array.ndim == 1 else array

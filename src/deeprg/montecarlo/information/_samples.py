@@ -41,12 +41,22 @@ def paired(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 
 def refuse_ties(name: str, array: np.ndarray, instead: str) -> None:
     """Refuse columns in which more than 5 % of the values occur before; float32 numbers pass."""
-    tied = np.mean(np.diff(np.sort(array, axis=0), axis=0) == 0, axis=0)
+    tied = _tied(array)
     if (worst := int(tied.argmax())) >= 0 and tied[worst] > _MOST_TIED:
         raise UsageError(
             f"In column {worst} of {name} {100 * tied[worst]:.0f} % of the values are repeated, at most "
             f"{100 * _MOST_TIED:.0f} % are allowed: the data are discrete. {instead}"
         )
+
+
+def is_tied(array: np.ndarray) -> bool:
+    """Whether some column would be refused by `refuse_ties`: the data are discrete."""
+    return bool(np.max(_tied(array)) > _MOST_TIED)
+
+
+def _tied(array: np.ndarray) -> np.ndarray:
+    """The share of values of each column that occur before."""
+    return np.mean(np.diff(np.sort(array, axis=0), axis=0) == 0, axis=0)
 
 
 def normal_scores(array: np.ndarray) -> np.ndarray:
