@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deeprg.cli._comparing import _placed
+from deeprg.cli._comparing import placed_units
 from deeprg.coarsegrain import build_block_rule
 from deeprg.coarsegrain.boltzmann import RBM, BoltzmannLayer
 from deeprg.lattice import Lattice
@@ -32,11 +32,11 @@ def layer(patterns):
     ],
 )
 def test_hidden_units(patterns, paired, regular):
-    rule, place, found = _placed(layer(patterns), patterns, np.ones(len(patterns)))
+    rule, place, found = placed_units(layer(patterns), patterns, np.ones(len(patterns)))
     assert (place is not None, found) == (paired, regular)
     assert rule.coarse.size == len(patterns)
 
 
 def test_block_spins_have_places():
     rule = build_block_rule("average", FINE, side=2)
-    assert _placed(rule, BLOCKS, np.ones(16)) == (rule, None, True)
+    assert placed_units(rule, BLOCKS, np.ones(16)) == (rule, None, True)

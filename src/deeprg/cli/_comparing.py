@@ -43,7 +43,7 @@ from deeprg.report.vh_maps import plot_tiles
 from deeprg.runs.errors import NumericalError, UsageError, nearest
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
-__all__ = ["run_compare"]
+__all__ = ["placed_units", "run_compare"]
 
 _COLUMNS = {
     "sites": "sites",
@@ -166,7 +166,7 @@ def _measured(
     raw, connected = maps_of(rule, x, key), maps_of(rule, x, key, connected=True)
     statistics = pattern_statistics(raw.maps)
     plain = statistics.to_dict()
-    placed, place, regular = _placed(rule, raw.maps, statistics.sign)
+    placed, place, regular = placed_units(rule, raw.maps, statistics.sign)
     coarse = np.asarray(coarsen_ensemble(placed, x, key=key))
     numbers = {
         "sites": rule.coarse.size,
@@ -188,7 +188,7 @@ def _measured(
     return _Row(name, numbers, raw, statistics)
 
 
-def _placed(
+def placed_units(
     rule: AbstractCoarseGraining, maps: np.ndarray, sign: np.ndarray
 ) -> tuple[AbstractCoarseGraining, Placement | None, bool]:
     """Block spins as they are; hidden units with their gauge signs, on a lattice where they fit one.

@@ -21,7 +21,7 @@ from deeprg.report.style import figure, style
 from deeprg.runs.errors import UsageError, nearest
 from deeprg.runs.folder import SCHEMA_VERSION
 
-__all__ = ["run_exponents"]
+__all__ = ["filter_rule", "run_exponents"]
 
 _SMALLEST = 4  # sites along an axis of the last lattice, unless steps are given
 _NEAR = 1e-3  # relative distance from T_c beyond which exponents are none
@@ -91,7 +91,7 @@ def _rule(text: str) -> Callable[[Lattice], AbstractCoarseGraining]:
     """The rule as a function of the lattice that it starts on."""
     name, _, given = text.partition(":")
     if name == "filter":
-        return _filter(given)
+        return filter_rule(given)
     if name not in BLOCK_RULES:
         raise UsageError(
             f"'{name}' is no block rule.{nearest(name, BLOCK_RULES)} Known: {', '.join(BLOCK_RULES)}, "
@@ -103,7 +103,7 @@ def _rule(text: str) -> Callable[[Lattice], AbstractCoarseGraining]:
     return lambda lattice: build_block_rule(name, lattice, **options)
 
 
-def _filter(path: str) -> Callable[[Lattice], AbstractCoarseGraining]:
+def filter_rule(path: str) -> Callable[[Lattice], AbstractCoarseGraining]:
     """The sharp rule of a filter on disk, of one hidden spin and blocks of the filter's side."""
     try:
         weights = np.load(path, allow_pickle=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 from deeprg.runs.errors import UsageError
 
-__all__ = ["rule_options"]
+__all__ = ["rule_options", "split_names"]
 
 
 def rule_options(name: str, text: str, whole: str) -> dict[str, Any]:
@@ -30,3 +30,18 @@ def rule_options(name: str, text: str, whole: str) -> dict[str, Any]:
     if name == "majority":
         found.setdefault("ties", "random")
     return found
+
+
+def split_names(text: str) -> list[str]:
+    """The names in 'majority:side=3,steps=2,average': a part that is an option stays with its name.
+
+    >>> split_names("majority:side=3,steps=2,average,flow:runs/a")
+    ['majority:side=3,steps=2', 'average', 'flow:runs/a']
+    """
+    names: list[str] = []
+    for part in text.split(","):
+        if names and "=" in part and ":" not in part:
+            names[-1] += f",{part}"
+        elif part:
+            names.append(part.strip())
+    return names

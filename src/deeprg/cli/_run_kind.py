@@ -8,7 +8,7 @@ from deeprg.runs.folder import RunFolder
 
 __all__ = ["Kind", "kind_of", "refuse_other"]
 
-Kind = Literal["conditioned", "flow", "images", "mera", "rbm", "study", "sweep"]
+Kind = Literal["conditioned", "flow", "images", "mera", "rbm", "study", "sweep", "comparison"]
 
 _NAMES: dict[str, str] = {
     "conditioned": "the training of a flow over an interval",
@@ -18,6 +18,7 @@ _NAMES: dict[str, str] = {
     "rbm": "the training of Boltzmann machines",
     "study": "a study",
     "sweep": "a sweep",
+    "comparison": "a comparison of coarse-grainings",
 }
 
 
@@ -28,6 +29,8 @@ def kind_of(run: RunFolder) -> Kind:
         return "study"
     if "sweep" in resolved:
         return "sweep"
+    if "compare" in resolved:
+        return "comparison"
     if resolved.get("kind") == "images":
         return "images"
     if resolved.get("kind") == "mera":
@@ -46,6 +49,10 @@ def refuse_other(run: RunFolder, wanted: Kind) -> None:
         raise UsageError(
             f"'{run.path}' is a study, not a training: open {run.report}, or run deeprg study "
             f"{run.resolved()['study']} again."
+        )
+    if kind == "comparison":
+        raise UsageError(
+            f"'{run.path}' is a comparison, not a training: open {run.report}, or name one of the runs in it."
         )
     if kind == "sweep":
         raise UsageError(

@@ -1,5 +1,15 @@
 """What a trained model or a coarse-graining did, measured: beside exact values, with errors."""
 
+from deeprg.probes.bench import (
+    JUDGES,
+    Cell,
+    Column,
+    Contestant,
+    Judge,
+    exact_values,
+    judge_all,
+    judges_named,
+)
 from deeprg.probes.collective import (
     InformationMaps,
     RenormalisedLevel,
@@ -67,6 +77,7 @@ from deeprg.probes.renormalised_couplings import (
     fit_couplings,
 )
 from deeprg.probes.scale_information import ScaleInformation, scale_information
+from deeprg.probes.site_information import site_information
 from deeprg.probes.spectra import (
     BandStructure,
     WeightSpectrum,
@@ -75,6 +86,7 @@ from deeprg.probes.spectra import (
     receptive_fields,
     weight_spectrum,
 )
+from deeprg.probes.spin_couplings import PairCouplings, fit_pair_couplings
 from deeprg.probes.spin_operators import SPIN_OPERATORS, SpinOperator, measure_operators, spin_operators
 from deeprg.probes.stability import Stability, exact_stability, monte_carlo_rg, stability_matrix
 from deeprg.probes.temperature_curves import (
@@ -104,13 +116,17 @@ from deeprg.probes.vh_maps import RelativeMap, VHMaps, relative_map, vh_maps
 
 __all__ = [
     "ESTIMATORS",
+    "JUDGES",
     "OPERATORS",
     "SPIN_OPERATORS",
     "Agreement",
     "BandStructure",
     "Calibration",
+    "Cell",
     "ChainCourse",
     "ClusterScaling",
+    "Column",
+    "Contestant",
     "CouplingFit",
     "DirectThermometer",
     "Estimate",
@@ -120,6 +136,7 @@ __all__ = [
     "FlowRecord",
     "FlowStage",
     "InformationMaps",
+    "Judge",
     "KernelSet",
     "LatentCorrelations",
     "LatentReach",
@@ -127,6 +144,7 @@ __all__ = [
     "ModeFlow",
     "NetworkReading",
     "NetworkThermometer",
+    "PairCouplings",
     "ParameterCurve",
     "PatternMatch",
     "PatternStatistics",
@@ -160,9 +178,11 @@ __all__ = [
     "energy_thermometer",
     "estimates",
     "exact_stability",
+    "exact_values",
     "extrapolation_warning",
     "field_operators",
     "fit_couplings",
+    "fit_pair_couplings",
     "follow_flow",
     "follow_machine",
     "gauge_sign",
@@ -170,6 +190,8 @@ __all__ = [
     "importance_estimates",
     "independence_estimates",
     "information_maps",
+    "judge_all",
+    "judges_named",
     "latent_correlations",
     "latent_reach",
     "magnetization_thermometer",
@@ -193,6 +215,7 @@ __all__ = [
     "renormalised_levels",
     "scale_information",
     "scaling_dimension",
+    "site_information",
     "spin_log_partition",
     "spin_operators",
     "stability_matrix",

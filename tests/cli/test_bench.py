@@ -1,0 +1,102 @@
+"""`deeprg compare` before judges: the table, the document, runs as contestants, and bad input."""
+
+import numpy as np
+import pytest
+
+from .conftest import call
+
+MERA = ("--temperature=critical", "--width=4", "--depth=1", "--reach=2.3", "--batch=64", "--ess=500")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Critical spins on 8x8, a filter, and the run of a network."""
+    folder = tmp_path_factory.mktemp("bench")
+    data = folder / "E.zarr"
+    found = call(
+        "simulate", "ising", "--size", "8", "--temperature", "critical", "-n", "3000", "--out", data, "--json"
+    )
+    assert found.code == 0
+    np.save(folder / "filter.npy", np.ones((2, 2)))
+    answer = call("train", "mera", "--size", "8", "--steps", "5", *MERA, "--out", folder / "mera", "--json")
+    assert answer.code == 0, answer.err
+    return folder
+
+
+def test_every_contestant_faces_every_judge(place, tmp_path):
+    names = f"majority:ties=random,average,pca:16,filter:{place / 'filter.npy'},mera:{place / 'mera'}"
+    answer = call(
+        "compare", "--with", place / "E.zarr", "--coarse-grainings", names,
+        "--probes", "exponents,couplings,patterns", "--out", tmp_path / "b.png", "--json",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    rows = {row["name"].partition(":")[0]: row for row in answer.json["rows"]}
+    exact = {column["key"]: column["exact"] for column in answer.json["columns"]}
+    assert list(rows) == ["majority", "average", "pca", "filter", "mera"]
+    assert (exact["y_T"], exact["y_H"], exact["K_1"]) == (1.0, 1.875, None)
+    assert all(set(row["cells"]) == set(exact) for row in rows.values())
+    assert rows["average"]["cells"]["y_T"]["reason"] == "its coarse variables are no spins ±1"
+    majority, filtered = (rows[name]["cells"]["y_H"] for name in ("majority", "filter"))
+    assert abs(majority["value"] - filtered["value"]) < 5 * majority["error"]  # the same rule, other ties
+    assert rows["mera"]["train_seconds"] > 0
+    assert (tmp_path / "b.png").stat().st_size > 1000
+
+
+def test_the_table_says_what_is_exact_and_what_is_missing(place):
+    answer = call("compare", "average", "--with", place / "E.zarr", "--probes", "exponents")
+    assert answer.code == 0
+    assert "y_H (1.875)" in answer.out
+    assert "average, no y_T, y_H: its coarse variables are no spins ±1" in answer.out
+
+
+def test_critical_data_are_simulated_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = call("compare", "decimation", "--data", "ising:8", "--probes", "couplings", "--json")
+    again = call("compare", "decimation", "--data", "ising:8", "--probes", "couplings", "--json")
+    assert (first.code, again.code) == (0, 0)
+    assert first.json == again.json
+    assert "there already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--coarse-grainings", "majorty"], "Did you mean 'majority'"),
+        (["--coarse-grainings", "flow"], "write flow:RUN"),
+        (["--coarse-grainings", "mera:nowhere"], "nowhere"),
+        (["--coarse-grainings", "rsmi:nowhere.npy"], "nowhere.npy"),
+        (["--coarse-grainings", "pca:many"], "pca:KEPT"),
+        (["--coarse-grainings", ""], "compare what"),
+        (["majority", "--coarse-grainings", "average"], "once"),
+        (["majority", "--probes", "exponent"], "no probe 'exponent'"),
+        (["majority", "--data", "ising:8"], "--data ising:32, or --with"),
+        (["--preset", "ising"], "leave out --with"),
+    ],
+)
+def test_bad_input_is_refused(place, arguments, words):
+    answer = call("compare", *arguments, "--with", place / "E.zarr")
+    assert answer.code == 2
+    assert words in answer.err
+
+
+def test_unknown_presets_and_foreign_folders_are_refused(place):
+    assert "no preset 'potts'" in call("compare", "--preset", "potts").err
+    answer = call("compare", "--preset", "ising", "--out", place / "mera")
+    assert answer.code == 2
+    assert "something else" in answer.err
+
+
+def test_a_run_of_another_lattice_is_refused(place, tmp_path):
+    data = tmp_path / "x.npy"
+    np.save(data, np.random.default_rng(0).choice((-1, 1), size=(300, 4, 4)))
+    answer = call("compare", "--with", data, "--coarse-grainings", f"mera:{place / 'mera'}")
+    assert answer.code == 2
+    assert "8x8" in answer.err
+
+
+def test_values_other_than_spins_are_refused(tmp_path):
+    data = tmp_path / "x.npy"
+    np.save(data, np.random.default_rng(0).normal(size=(300, 4, 4)))
+    answer = call("compare", "majority", "--with", data, "--probes", "couplings")
+    assert answer.code == 2
+    assert "spins ±1" in answer.err
