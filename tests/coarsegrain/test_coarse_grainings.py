@@ -14,6 +14,7 @@ from deeprg.coarsegrain import (
     Decimation,
     DeepBoltzmannLayer,
     FlowCoarseGraining,
+    FlowSpins,
     Majority,
     MERAStep,
     PlacedUnits,

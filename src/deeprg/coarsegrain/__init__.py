@@ -6,6 +6,7 @@ from ._composition import BLOCK_RULES, Composition, build_block_rule
 from ._ensemble import CoarsenedBatch, coarsen_batches, coarsen_ensemble, ensemble_size
 from ._filter import SpinFilter
 from ._flow import FlowCoarseGraining
+from ._flow_spins import FlowSpins
 from ._principal import PrincipalCut, principal_modes
 from .boltzmann import BoltzmannLayer, DeepBoltzmannLayer, PlacedUnits
 from .mera import MERAStep
@@ -16,6 +17,7 @@ COARSE_GRAININGS: dict[str, type[AbstractCoarseGraining]] = {
     "composition": Composition,
     "filter": SpinFilter,
     "flow": FlowCoarseGraining,
+    "flow-spins": FlowSpins,
     "boltzmann": BoltzmannLayer,
     "deep-boltzmann": DeepBoltzmannLayer,
     "placed": PlacedUnits,
@@ -34,6 +36,7 @@ __all__ = [
     "Decimation",
     "DeepBoltzmannLayer",
     "FlowCoarseGraining",
+    "FlowSpins",
     "MERAStep",
     "Majority",
     "PlacedUnits",
