@@ -24,9 +24,9 @@ from deeprg.runs.folder import RunFolder
 
 __all__ = ["COMPARE_PRESETS", "run_preset"]
 
-# Model, extent, configurations and the length of each training.
+# Extent, configurations, the length of the trainings; of flow and MERA on half the extent, then on the whole.
 COMPARE_PRESETS: dict[str, dict[str, Any]] = {
-    "ising": {"size": 32, "samples": 10_000, "rbm_epochs": 150, "flow_minutes": 4.0, "mera_minutes": 2.5},
+    "ising": {"size": 32, "samples": 10_000, "rbm_epochs": 150, "minutes": [2.0, 1.5]},
 }
 QUESTION = "Is deep learning a renormalization group flow?"
 
@@ -85,43 +85,37 @@ def _parts(root: Path, settings: Mapping[str, Any], seed: int) -> list[_Part]:
             simulated("ising", size, data, settings["samples"])
         return 0
 
-    def training(kind: str, *flags: str) -> int:
-        place = root / kind
+    def training(kind: str, name: str, *flags: str) -> int:
+        place = root / name
         if (place / "results.json").is_file():
             return 0
         if (place / "status.json").is_file():
             return _call("train", kind, "--resume", str(place))
         return _call("train", kind, *flags, *own, "--out", str(place))
 
-    target = ["--size", str(size), "--temperature", "critical"]
-    hidden = str((size // 2) ** 2)
+    def grown(kind: str) -> int:
+        """On a lattice of half the extent, a quarter of the cost, and from its weights on the whole."""
+        earlier: list[str] = []
+        for name, extent, minutes in zip(
+            (f"{kind}-{size // 2}", kind), (size // 2, size), settings["minutes"], strict=True
+        ):
+            target = ["--size", str(extent), "--temperature", "critical", "--minutes", str(minutes)]
+            if (code := training(kind, name, *target, "--ess", "20000", *earlier)) != 0:
+                return code
+            earlier = ["--from", str(root / name)]
+        return 0
+
+    machine = ["--hidden", str((size // 2) ** 2), "--no-biases", "--epochs", str(settings["rbm_epochs"])]
     return [
-        _Part("configurations", simulation, ["majority", "decimation", "average"]),
+        _Part("configurations", simulation, ["majority", "decimation", "average", "pca"]),
         _Part("filter of most information", lambda: _information(root, seed), [f"rsmi:{root / 'rsmi'}"]),
         _Part(
             "Boltzmann machine",
-            lambda: training(
-                "rbm",
-                "--data",
-                str(data),
-                "--hidden",
-                hidden,
-                "--no-biases",
-                "--epochs",
-                str(settings["rbm_epochs"]),
-            ),
+            lambda: training("rbm", "rbm", "--data", str(data), *machine),
             [f"rbm:{root / 'rbm'}"],
         ),
-        _Part(
-            "flow",
-            lambda: training("flow", *target, "--minutes", str(settings["flow_minutes"]), "--ess", "20000"),
-            [f"flow:{root / 'flow'}", "pca"],
-        ),
-        _Part(
-            "classical MERA",
-            lambda: training("mera", *target, "--minutes", str(settings["mera_minutes"]), "--ess", "20000"),
-            [f"mera:{root / 'mera'}"],
-        ),
+        _Part("flow", lambda: grown("flow"), [f"flow:{root / 'flow'}"]),
+        _Part("classical MERA", lambda: grown("mera"), [f"mera:{root / 'mera'}"]),
     ]
 
 

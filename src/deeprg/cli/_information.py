@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from deeprg.cli._boltzmann_data import Configurations, with_data
+from deeprg.cli._boltzmann_data import with_data
 from deeprg.cli._console import next_step, print_json, say, warn
 from deeprg.cli._figures import check_figure, write_figure
 from deeprg.cli._probing import one_temperature
 from deeprg.cli._table import text_table, with_error
-from deeprg.coarsegrain.information import Surroundings, fit_rsmi
-from deeprg.hamiltonians import Dimers
+from deeprg.coarsegrain.information import Surroundings, fit_rsmi, one_hot
+from deeprg.hamiltonians import AbstractHamiltonian, Dimers, Potts
 from deeprg.lattice import Lattice
 from deeprg.report.filters import plot_filters
 from deeprg.report.style import style
@@ -22,7 +22,7 @@ from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION
 from deeprg.train import Plan
 
-__all__ = ["run_information"]
+__all__ = ["information_plan", "numbers", "run_information"]
 
 _BATCH, _RATE = 500, 5e-3
 
@@ -55,22 +55,22 @@ def run_information(
     around = Surroundings.on_lattice(
         data.lattice, Lattice.parse(block).shape, buffer=buffer, environment=environment
     )
-    configurations, every = _numbers(data)
-    say(f"{hidden} hidden spins read {block} of {data.describe()}, {len(around.environment)} sites around")
-    plan = Plan(steps=steps, batch=_BATCH, learning_rate=_RATE, steps_per_call=20)
+    configurations, every, kinds = numbers(data.groups[0], data.hamiltonian, data.lattice)
+    say(f"{hidden} hidden units read {block} of {data.describe()}, {len(around.environment)} sites around")
     found = fit_rsmi(
         around,
         configurations,
-        plan,
+        information_plan(steps),
         hidden=hidden,
         width=width,
+        kinds=kinds,
         period=every if period is None else period,
         key=jax.random.key(seed),
     )
     for text in found.retained.flags:
         warn(text)
     weights = None if found.reader.weights is None else np.asarray(found.reader.weights)
-    shape = (hidden, *(around.shape or ()), *configurations.shape[1 + data.lattice.ndim :])
+    shape = (-1, *(around.shape or ()), *configurations.shape[1 + data.lattice.ndim :])
     filters = None if weights is None else weights.reshape(shape)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -100,9 +100,9 @@ def run_information(
         print_json(document)
     else:
         rows = [
-            ["I(H:E), sharp hidden spins", f"{with_error(found.retained.value, found.retained.error)} nats"],
+            ["I(H:E), sharp hidden units", f"{with_error(found.retained.value, found.retained.error)} nats"],
             ["at most H(h)", f"{found.retained.bound:.4f} nats"],
-            ["of drawn hidden spins, in training", f"{found.relaxed:.4f} nats"],
+            ["of drawn hidden units, in training", f"{found.relaxed:.4f} nats"],
         ]
         print(text_table(rows))
         print("\na lower bound, by a classifier on configurations held out")
@@ -115,11 +115,23 @@ def run_information(
     return 0
 
 
-def _numbers(data: Configurations) -> tuple[np.ndarray, int]:
-    """Configurations in a random order, and the period of a filter; dimers as bonds ±1 along each axis."""
-    flat = data.groups[0].reshape(-1, *data.lattice.shape)
+def information_plan(steps: int) -> Plan:
+    """Of a search and of its judgement."""
+    return Plan(steps=steps, batch=_BATCH, learning_rate=_RATE, steps_per_call=20)
+
+
+def numbers(
+    group: np.ndarray, hamiltonian: AbstractHamiltonian | None, lattice: Lattice
+) -> tuple[np.ndarray, int, int]:
+    """Configurations in a random order, the period of a filter, and the states of a hidden unit.
+
+    Dimers are bonds ±1 along each axis, Potts spins one indicator for each state.
+    """
+    flat = group.reshape(-1, *lattice.shape)
     mixed = flat[np.random.default_rng(0).permutation(len(flat))]
-    if isinstance(data.hamiltonian, Dimers):
-        bonds = np.stack([mixed == 2 * axis for axis in range(data.lattice.ndim)], axis=-1)
-        return np.where(bonds, 1, -1).astype(np.int8), 2
-    return mixed, 1
+    if isinstance(hamiltonian, Dimers):
+        bonds = np.stack([mixed == 2 * axis for axis in range(lattice.ndim)], axis=-1)
+        return np.where(bonds, 1, -1).astype(np.int8), 2, 2
+    if isinstance(hamiltonian, Potts) and hamiltonian.states > 2:
+        return one_hot(mixed, hamiltonian.states), 1, hamiltonian.states
+    return mixed, 1, 2

@@ -117,30 +117,61 @@ def rg_information(
         Path, Parameter(name="--with", help="configurations, an ensemble E.zarr or a .npy file")
     ],
     temperature: Annotated[
-        str | None, Parameter(help="of an ensemble: a value, critical or its number")
+        str | None, Parameter(help="of an ensemble: a value, critical, its number, or all: a row each")
     ] = None,
     block: Annotated[str, Parameter(help="its shape")] = "2x2",
     buffer: Annotated[int, Parameter(converter=whole, help="sites around the block that are left out")] = 1,
     environment: Annotated[
         int | None, Parameter(converter=whole, help="sites around the buffer; default: all beyond it")
     ] = None,
-    hidden: Annotated[int, Parameter(converter=whole, help="spins that read the block")] = 1,
+    hidden: Annotated[int, Parameter(converter=whole, help="units that read the block")] = 1,
     width: Annotated[int, Parameter(converter=whole, help="of a network for a rule; 0: linear")] = 0,
     period: Annotated[
         int | None, Parameter(converter=whole, help="of the places of a block; default 1, of dimers 2")
     ] = None,
     steps: Annotated[int, Parameter(converter=whole, help="of the search, and of the judgement")] = 1500,
     seed: Annotated[int, Parameter(converter=whole, help="seed of everything random")] = 0,
-    out: Annotated[Path | None, Parameter(help="a figure of the filters: .png, .svg or .pdf")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="a figure of the filters, or over T: .png, .svg or .pdf")
+    ] = None,
+    oriented: Annotated[
+        bool,
+        Parameter(negative="", help="with all: turn Ising spins to one phase, so that its maximum shows"),
+    ] = False,
     save: Annotated[Path | None, Parameter(help="the filters as .npy, for deeprg rg exponents")] = None,
     json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
 ) -> int:
     """The rule for a block that keeps the most information of its environment (RSMI), and how much that is.
 
-    Hidden spins h = ±1 read the block; the rule and a classifier of h from the environment are trained
-    together, and the sharp rule is judged on configurations held out. Prints a lower bound in nats.
+    Hidden units read the block, spins ±1 or of Potts spins one of q states; the rule and a classifier of h
+    from the environment are trained together, and the sharp rule is judged on configurations held out. Prints
+    a lower bound in nats, with --temperature all one for every temperature, beside that of the whole block.
     """
     from deeprg.cli._information import run_information
+    from deeprg.cli._information_curve import run_information_curve
+    from deeprg.runs.errors import UsageError
+
+    if temperature == "all":
+        if save is not None:
+            raise UsageError(
+                "--save takes the filters of one temperature; leave it out with --temperature all."
+            )
+        return run_information_curve(
+            source=source,
+            block=block,
+            buffer=buffer,
+            environment=environment,
+            hidden=hidden,
+            width=width,
+            period=period,
+            steps=steps,
+            seed=seed,
+            out=out,
+            turned=oriented,
+            json=json,
+        )
+    if oriented:
+        raise UsageError("--oriented is for a curve over temperatures: --temperature all.")
 
     return run_information(
         source=source,

@@ -217,4 +217,32 @@ RG_SOURCES: tuple[Citation, ...] = (
             "year": "2005",
         },
     ),
+    arxiv(
+        "beny2013deep",
+        "classical MERA as a hierarchical Bayesian network",
+        "Bény, Cédric",
+        "Deep learning and the renormalization group",
+        2013,
+        "1301.3124",
+    ),
+    arxiv(
+        "singha2025multilevel",
+        "coarse-to-fine sampling of the Ising model with a last heat bath",
+        "Singha, Ankur and Cellini, Elia and Nicoli, Kim A. and Jansen, Karl and Kühn, Stefan and Nakajima, "
+        "Shinichi",
+        "Multilevel Generative Samplers for Investigating Critical Phenomena",
+        2025,
+        "2503.08918",
+    ),
+    arxiv(
+        "wu2019solving",
+        "gradient of the variational free energy of spins",
+        "Wu, Dian and Wang, Lei and Zhang, Pan",
+        "Solving Statistical Mechanics Using Variational Autoregressive Networks",
+        2019,
+        "1809.10606",
+        journal="Phys. Rev. Lett.",
+        volume="122",
+        pages="080602",
+    ),
 )

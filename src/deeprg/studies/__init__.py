@@ -5,6 +5,7 @@ study is one file and one line in `STUDIES`.
 """
 
 from deeprg.studies._study import Study
+from deeprg.studies.beny import BENY
 from deeprg.studies.bradde_bialek import BRADDE_BIALEK
 from deeprg.studies.de_mello_koch import DE_MELLO_KOCH
 from deeprg.studies.funai import FUNAI
@@ -37,6 +38,7 @@ STUDIES: dict[str, Study] = {
         KOCH_JANUSZ_RINGEL,
         SWENDSEN,
         BRADDE_BIALEK,
+        BENY,
     )
 }
 
