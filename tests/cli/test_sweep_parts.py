@@ -168,3 +168,49 @@ def test_a_time_limit_saves_and_says_so(cli, machine, tmp_path):
     assert run.status()["state"] == "interrupted"
     assert (run.checkpoints / "last.eqx").exists()
     assert f"deeprg sweep --resume {out}" in answer.err
+
+
+NETWORK = """
+kind = "mera"
+
+[model]
+shape = [8, 8]
+temperature = 2.5
+
+[train]
+steps = 5
+"""
+
+
+@pytest.fixture
+def network(tmp_path) -> Path:
+    path = tmp_path / "mera.toml"
+    path.write_text(NETWORK)
+    return path
+
+
+def test_settings_of_a_network_become_flags(network):
+    kind = find_kind({"kind": "mera"})
+    settings = assignments(kind, {"size": 16, "model.options.field": 0.1, "width": 8, "seed": 1})
+    kind.check(network, settings)
+    assert kind.start(network, settings, Path("run")) == [
+        "train", "mera", "ising", "field=0.1", "--shape", "16x16", "--temperature", "2.5",
+        "--width=8", "--steps=5", "--seed=1", "--out", "run", "--json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ("size=7", "Halving 7x7"),
+        ("temperature=-1.0", "must be a positive number"),
+        ("network.widht=3", "Did you mean 'network.width'?"),
+        ("width=0", "greater than or equal to 1"),
+        ('model="potts"', "take ising or random-bond"),
+    ],
+)
+def test_refusals_of_networks(cli, network, tmp_path, grid, message):
+    answer = cli("sweep", network, "--grid", grid, "--out", tmp_path / "new")
+    assert answer.code == 2
+    assert message in answer.err
+    assert not (tmp_path / "new").exists()

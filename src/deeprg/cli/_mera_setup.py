@@ -9,7 +9,13 @@ from jaxtyping import PRNGKeyArray
 from pydantic import Field
 
 from deeprg.cli._run_kind import refuse_other
-from deeprg.coarsegrain.mera import ClassicalMERA, DiscreteReverseKL, grown, trainable
+from deeprg.coarsegrain.mera import (
+    ClassicalMERA,
+    DiscreteReverseKL,
+    grown,
+    level_lattices,
+    trainable,
+)
 from deeprg.exact import Reference, reference
 from deeprg.hamiltonians import MODELS, AbstractHamiltonian, Ising, RandomBondIsing, build_model
 from deeprg.lattice import Lattice
@@ -24,6 +30,7 @@ __all__ = [
     "MERAConfig",
     "MERASetup",
     "build_mera",
+    "check_mera",
     "open_mera",
     "spin_models",
     "started_mera",
@@ -124,8 +131,8 @@ def typed_mera(values: dict[str, Any]) -> MERAConfig:
     return validate(MERAConfig, resolve([("flags", values)]))
 
 
-def build_mera(values: dict[str, Any]) -> MERASetup:
-    """The objects that the values of a configuration describe; `UsageError` for what is wrong with them."""
+def check_mera(values: dict[str, Any]) -> tuple[MERAConfig, AbstractHamiltonian, Plan]:
+    """What a training would be refused for, without the arrays of the network."""
     config = typed_mera(values)
     model, train = config.model, config.train
     if train.steps is None and train.minutes is None:
@@ -133,10 +140,16 @@ def build_mera(values: dict[str, Any]) -> MERASetup:
     if model.name in MODELS and model.name not in (known := spin_models()):
         raise UsageError(f"a MERA has spins ±1, the model '{model.name}' has not; take {' or '.join(known)}.")
     lattice = Lattice(tuple(model.shape))
+    level_lattices(lattice)
     hamiltonian = build_model(model.name, lattice, model.temperature, **model.options)
+    return config, hamiltonian, Plan(**train.model_dump(), ema_decay=0.99)
+
+
+def build_mera(values: dict[str, Any]) -> MERASetup:
+    """The objects that the values of a configuration describe; `UsageError` for what is wrong with them."""
+    config, hamiltonian, plan = check_mera(values)
     key = jax.random.fold_in(jax.random.key(config.seed), _NETWORK)
     network = ClassicalMERA(hamiltonian, **config.network.model_dump(), key=key)
-    plan = Plan(**train.model_dump(), ema_decay=0.99)
     return MERASetup(config, hamiltonian, network, plan, reference(hamiltonian))
 
 

@@ -6,12 +6,13 @@ from typing import Any
 from deeprg.cli._sweep_boltzmann import DBN, RBM
 from deeprg.cli._sweep_flow import FLOW
 from deeprg.cli._sweep_kind import SweepKind
+from deeprg.cli._sweep_mera import MERA
 from deeprg.runs.config import show
 from deeprg.runs.errors import UsageError, nearest
 
 __all__ = ["KINDS", "find_kind"]
 
-KINDS: dict[str, SweepKind] = {kind.name: kind for kind in (FLOW, RBM, DBN)}
+KINDS: dict[str, SweepKind] = {kind.name: kind for kind in (FLOW, MERA, RBM, DBN)}
 
 
 def find_kind(config: Mapping[str, Any]) -> SweepKind:

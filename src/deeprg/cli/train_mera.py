@@ -8,7 +8,7 @@ from cyclopts import Group, Parameter
 
 from deeprg.cli._flags import whole
 
-__all__ = ["train_mera"]
+__all__ = ["target_of", "train_mera"]
 
 _TARGET = Group("Target", sort_key=1)
 _NETWORK = Group("Network", sort_key=2)
@@ -107,7 +107,10 @@ def train_mera(
             )
         if tables:
             values["network"]["reach"] = None
-        values["model"] = _model(model or "ising", options, size, shape, temperature)
+        if (size is None) == (shape is None):
+            raise UsageError("which lattice? Give either --size 16 or --shape 16x8.")
+        where = str(shape) if size is None else f"{size}x{size}"
+        values["model"] = target_of(model or "ising", options, where, temperature or "critical")
     return run_mera(values, out=out, resume=resume, time_limit=time_limit, json=json, argv=sys.argv)
 
 
@@ -115,22 +118,16 @@ def _given(section: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in section.items() if value is not None}
 
 
-def _model(
-    name: str, options: tuple[str, ...], size: int | None, shape: str | None, temperature: str | None
-) -> dict[str, Any]:
+def target_of(name: str, options: tuple[str, ...], shape: str, temperature: str) -> dict[str, Any]:
+    """The section `model` of the settings, with the temperature as a number."""
     from deeprg.cli._temperatures import parse_temperatures
     from deeprg.hamiltonians import critical_temperature_of
     from deeprg.lattice import Lattice
     from deeprg.runs.config import parse_assignments
     from deeprg.runs.errors import UsageError
 
-    if (size is None) == (shape is None):
-        raise UsageError("which lattice? Give either --size 16 or --shape 16x8.")
-    lattice = Lattice((size, size)) if size is not None else Lattice.parse(str(shape))
-    values = parse_assignments(options)
-    found = parse_temperatures(
-        temperature or "critical", lambda: critical_temperature_of(name, lattice, **values)
-    )
+    lattice, values = Lattice.parse(shape), parse_assignments(options)
+    found = parse_temperatures(temperature, lambda: critical_temperature_of(name, lattice, **values))
     if len(found) != 1:
         raise UsageError(f"--temperature {temperature}: a MERA is trained at one temperature.")
     return {"name": name, "shape": list(lattice.shape), "temperature": found[0], "options": values}
