@@ -10,9 +10,12 @@ def ensembles(cli, tmp_path_factory):
     made = (
         ("ising", ("--size=8", "--temperature=critical", "-n", "20000", "--algorithm=swendsen-wang")),
         ("dimers", ("--size=8", "--temperature=5", "-n", "2000")),
+        ("potts", ("--size=8", "--temperature=critical", "-n", "2000")),
+        ("curve", ("--size=4", "--temperature=1.5,3,8", "-n", "20000", "--algorithm=swendsen-wang")),
     )
     for name, options in made:
-        answer = cli("simulate", name, *options, "--out", folder / f"{name}.zarr")
+        model = "ising" if name == "curve" else name
+        answer = cli("simulate", model, *options, "--out", folder / f"{name}.zarr")
         assert answer.code == 0, answer.err
     return folder
 
@@ -46,7 +49,7 @@ def test_a_block_spin_is_found_saved_and_used(cli, ensembles, tmp_path):
 def test_the_table_says_bound_and_filters(cli, ensembles):
     answer = cli("rg", "information", "--with", ensembles / "ising.zarr", "--steps=50", "--hidden=2")
     assert answer.code == 0, answer.err
-    for text in ("I(H:E), sharp hidden spins", "at most H(h)", "a lower bound", "filter 1"):
+    for text in ("I(H:E), sharp hidden units", "at most H(h)", "a lower bound", "filter 1"):
         assert text in answer.out
 
 
@@ -55,6 +58,54 @@ def test_dimers_are_bonds(cli, ensembles):
     answer = cli("rg", "information", "--with", ensembles / "dimers.zarr", *options)
     assert answer.code == 0, answer.err
     assert np.shape(answer.json["filters"]) == (1, 2, 2, 2)
+
+
+def test_potts_spins_have_units_of_as_many_states(cli, ensembles):
+    options = ("--block=2x1", "--buffer=1", "--environment=1", "--steps=20", "--json")
+    answer = cli("rg", "information", "--with", ensembles / "potts.zarr", *options)
+    assert answer.code == 0, answer.err
+    assert np.shape(answer.json["filters"]) == (3, 2, 1, 3)
+    assert answer.json["retained"]["bound"] <= np.log(3) + 1e-6
+
+
+def test_a_table_over_temperatures(cli, ensembles):
+    few = ("--with", ensembles / "curve.zarr", "--temperature=all", "--buffer=0", "--steps=5", "--oriented")
+    table = cli("rg", "information", *few)
+    assert table.code == 0, table.err
+    assert "I(V:E)" in table.out
+    assert len([line for line in table.out.splitlines() if "±" in line]) == 3
+
+
+@pytest.mark.slow
+def test_a_row_for_every_temperature(cli, ensembles, tmp_path):
+    picture = tmp_path / "curve.png"
+    options = ("--with", ensembles / "curve.zarr", "--temperature=all", "--buffer=0", "--steps=300")
+    answer = cli("rg", "information", *options, "--out", picture, "--json")
+    assert answer.code == 0, answer.err
+    rows = answer.json["temperatures"]
+    assert [row["temperature"] for row in rows] == [1.5, 3.0, 8.0]
+    kept = [row["retained"]["value"] for row in rows]
+    assert kept[0] > kept[1] > kept[2]  # both phases: they share their sign
+    assert abs(kept[1] - 0.2885) < max(0.03, 4 * rows[1]["retained"]["error"])  # majority, by enumeration
+    assert picture.stat().st_size > 5000
+    assert all(row["present"]["value"] > row["retained"]["value"] - 0.02 for row in rows)
+
+
+def test_curves_that_are_refused(cli, ensembles, tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((2000, 4, 4)))
+    cases = (
+        (("--with", tmp_path / "x.npy", "--temperature=all"), "without temperatures"),
+        (("--with", ensembles / "curve.zarr", "--temperature=all", "--save=w.npy"), "one temperature"),
+        (("--with", ensembles / "ising.zarr", "--oriented"), "--temperature all"),
+        (
+            ("--with", ensembles / "dimers.zarr", "--temperature=all", "--buffer=0", "--oriented"),
+            "turns Ising spins",
+        ),
+    )
+    for options, message in cases:
+        answer = cli("rg", "information", *options)
+        assert answer.code == 2
+        assert message in answer.err
 
 
 @pytest.mark.parametrize(

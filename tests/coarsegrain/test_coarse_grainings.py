@@ -40,6 +40,7 @@ def test_every_registered_coarse_graining_is_tested():
         SpinFilter,
         PrincipalCut,
         MERAStep,
+        FlowSpins,
     }  # files of their own
     assert set(COARSE_GRAININGS.values()) == here | beside
 

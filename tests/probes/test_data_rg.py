@@ -11,7 +11,7 @@ from deeprg.coarsegrain import PrincipalCut, principal_modes
 from deeprg.exact import enumerate_distribution
 from deeprg.hamiltonians import CRITICAL_TEMPERATURE, GaussianField, Ising
 from deeprg.lattice import Lattice
-from deeprg.probes import cluster_scaling, mode_flow, pair_units
+from deeprg.probes import cluster_course, cluster_scaling, mode_flow, pair_units
 from deeprg.runs.errors import UsageError
 
 
@@ -125,6 +125,62 @@ def test_independent_and_equal_units():
     assert sorted(found.clusters.reshape(-1).tolist()) == list(range(64))
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_independent_units_need_samples_that_did_not_choose_them(seed):
+    spikes = (np.random.default_rng(seed).random((4000, 128)) < 0.1).astype(float)
+    found = cluster_scaling(spikes)
+    assert abs(found.alpha.value - 1) < 4 * found.alpha.error
+    assert abs(found.beta.value - 1) < 4 * found.beta.error
+    assert found.alpha.error < 0.01
+    assert found.beta.error < 0.01
+    biased = cluster_scaling(spikes, held_out=0.0)  # twin
+    assert biased.alpha.value - 1 > 4 * biased.alpha.error
+    assert 1 - biased.beta.value > 4 * biased.beta.error
+
+
+def test_the_first_samples_choose_and_the_last_judge():
+    """Units that are paired in the first samples, and paired otherwise in the last."""
+    rng = np.random.default_rng(5)
+    first = np.repeat(rng.normal(size=(600, 4)), 2, axis=1)
+    last = rng.normal(size=(200, 8))
+    found = cluster_scaling(np.concatenate([first, last]), steps=1, held_out=0.25)
+    assert sorted(found.clusters.tolist()) == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    np.testing.assert_allclose(found.variance[0], last.var(axis=0).mean())
+    np.testing.assert_allclose(found.variance[1], last.reshape(200, 4, 2).sum(axis=2).var(axis=0).mean())
+    assert found.slopes[0, 0] == pytest.approx(found.alpha.value)  # two sizes have one slope
+    same = np.mean([np.linalg.eigvalsh(np.cov(last[:, k : k + 2].T))[::-1] for k in range(0, 8, 2)], axis=0)
+    np.testing.assert_allclose(found.spectrum, same)
+
+
+def test_beta_is_of_the_sizes_that_are_silent_often_enough():
+    """P(silent) = 0.2^K: of 20 x 64 clusters of 8 none is, and of clusters of 4 0.2 % are."""
+    spikes = (np.random.default_rng(0).random((8000, 64)) < 0.8).astype(float)
+    found = cluster_scaling(spikes)
+    assert found.silence[-1] == 0
+    assert abs(found.beta.value - 1) < 4 * found.beta.error
+    assert found.beta.error < 0.02
+    assert found.silent_slopes.shape == (2, 2)  # from 1 to 2 and to 4
+    assert found.slopes.shape == (2, 4)
+    assert cluster_scaling(1 + spikes).beta is None
+    assert np.isnan(cluster_course(1 + spikes, np.arange(64).reshape(16, 4)).beta).all()
+
+
+def test_units_of_either_sign_are_silent_where_all_of_them_are_0():
+    """A sum of +1 and -1 is 0, but nobody is silent: P = 0.5^K for units that are 0 half of the time."""
+    x = np.random.default_rng(0).choice([-1.0, 0.0, 0.0, 1.0], size=(8000, 16))
+    course = cluster_course(x, np.arange(16).reshape(4, 4))
+    np.testing.assert_allclose(course.silence, 0.5 ** course.size.astype(float), rtol=0.05)
+    assert abs(course.beta[0] - 1) < 4 * course.beta[1]
+
+
+def test_a_large_mean_costs_no_digits():
+    x = np.random.default_rng(0).normal(size=(1000, 16))
+    clusters = np.arange(16).reshape(2, 8)
+    np.testing.assert_allclose(
+        cluster_course(x + 1e6, clusters).variance, cluster_course(x, clusters).variance, rtol=1e-6
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -140,6 +196,10 @@ def test_independent_and_equal_units():
         (lambda: cluster_scaling(np.ones((100, 8))), "200 rows"),
         (lambda: cluster_scaling(np.full((300, 8), np.nan)), "NaN"),
         (lambda: cluster_scaling(np.ones((300, 8)), steps=4), "from 1 to 3 times"),
+        (lambda: cluster_scaling(np.ones((300, 8)), held_out=1.0), "from 0 to below 1"),
+        (lambda: cluster_scaling(np.ones((300, 8)), held_out=0.1), "270 samples that choose and 30 that"),
+        (lambda: cluster_scaling(np.ones((300, 1024))), "too few for clusters of 256"),
+        (lambda: cluster_scaling(np.ones((300, 8))), "of 1 units do not vary"),
     ],
 )
 def test_what_is_refused(call, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deeprg.lattice import Lattice
-from deeprg.probes import ClusterScaling, Exponent, ModeFlow
+from deeprg.probes import ClusterCourse, ClusterScaling, Exponent, ModeFlow, cluster_course
 from deeprg.runs.errors import UsageError
 from deeprg.studies import STUDIES
 from deeprg.studies._bb_claims import (
@@ -25,10 +25,8 @@ from deeprg.studies._bb_claims import (
 from deeprg.studies._bb_data import driven_units, gaussian_like, shuffled
 from deeprg.studies._bb_find import BLOCKS, CRITICAL, HOT, SHUFFLED
 from deeprg.studies._bb_measure import (
-    Course,
     Shells,
     blocks_in_order,
-    cluster_course,
     cluster_places,
     momentum_shells,
 )
@@ -129,13 +127,13 @@ def course(alpha, slopes, silent=(1.0, 1.0), beta=1.0):
 
     size = 2 ** np.arange(len(slopes) + 1)
     ones = np.ones(len(size))
-    return Course(size, ones, ones, pair(slopes), pair(silent), pair(alpha), pair(beta))
+    return ClusterCourse(size, ones, ones, pair(slopes), pair(silent), pair(alpha), pair(beta))
 
 
 def scaling(alpha, mu):
     size, spectrum = np.array([1, 2, 4]), np.array([4.0, 2.0, 1.0, 0.5])
-    one = Exponent(alpha, 0.001, 1.0)
-    return ClusterScaling(size, size, size, spectrum, one, None, Exponent(mu, 0.003, 0.0), np.zeros((1, 4)))
+    one, other, none = Exponent(alpha, 0.001, 1.0), Exponent(mu, 0.003, 0.0), np.zeros((2, 2))
+    return ClusterScaling(size, size, size, spectrum, one, None, other, np.zeros((1, 4)), none, none)
 
 
 def test_cuts_are_judged():

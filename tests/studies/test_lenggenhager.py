@@ -12,12 +12,21 @@ from scipy.stats import spearmanr
 from deeprg.exact.blocking import Decimation, Majority, Partition, Soft, block_exact, m_bodyness, rangeness
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
+from deeprg.montecarlo.information import InformationEstimate
 from deeprg.report.rule_information import plot_ratio_against_information, plot_rule_scan
 from deeprg.report.style import figure
 from deeprg.runs.errors import UsageError
 from deeprg.studies import _lenggenhager_find as finding
 from deeprg.studies._lenggenhager_claims import claims, falls, leads, sampled_fall
 from deeprg.studies._lenggenhager_figures import figures, tables
+from deeprg.studies._lenggenhager_learned import Learned, chain_samples, learned_rule, sharp_rule
+from deeprg.studies._lenggenhager_learned_claims import (
+    judge_controls,
+    judge_decimation,
+    judge_range,
+    judge_square,
+    learned_table,
+)
 from deeprg.studies._lenggenhager_measure import (
     RankCorrelation,
     odd_rule,
@@ -41,6 +50,10 @@ SMALL: dict[str, Any] = {
     "order": 4,
     "inner": [0.3, 2.0, 4.0],
     "square_random": 4,
+    "learned": [0.5],
+    "samples": 20_000,
+    "square_samples": 4000,
+    "steps": 50,
 }
 
 
@@ -267,6 +280,69 @@ def test_tables_and_figures_of_every_part(found):
     ]  # fmt: skip
     assert all(table.rows for table in shown)
     assert {one.name for one in figures(found)} == {"scan", "plane", "couplings", "truncation", "square"}
+
+
+def chain_rule(weights, value, error, shuffled=0.0):
+    """What a search would have found on the chain at K = 0.5."""
+    bench = ring_bench(0.5, ring=16, block=2, buffer=1, chain=400)
+    named = [
+        bench.measure(name, rule) for name, rule in (("d", Decimation()), ("m", Majority(ties="random")))
+    ]
+    return Learned(
+        tuple(weights),
+        InformationEstimate(value, error, 1000, ""),
+        bench.measure("sharp", sharp_rule(np.array(weights))),
+        bench.measure("soft", Soft(weights)),
+        *named,
+        InformationEstimate(named[0].kept, error, 1000, ""),
+        InformationEstimate(shuffled, 1e-4, 1000, ""),
+    )
+
+
+def test_judges_of_rules_from_samples():
+    right = chain_rule((2.3, 0.6), 0.0277, 0.0002)
+    assert judge_decimation({0.5: right}).holds
+    assert not judge_decimation({0.5: chain_rule((2.3, 2.0), 0.0277, 0.0002)}).holds
+    assert not judge_decimation({0.5: chain_rule((2.3, 0.6), 0.0290, 0.0002)}).holds  # too much
+    assert not judge_decimation({0.5: chain_rule((2.3, 0.6), 0.0277, 0.001)}).holds  # not to a per cent
+    assert not judge_decimation({0.5: chain_rule((2.3, 0.6), 0.0243, 0.0002)}).holds  # the majority's
+    assert judge_range({0.5: right}).holds
+    wrong = dataclasses.replace(right, sharp=right.majority)
+    assert not judge_range({0.5: wrong}).holds
+    assert not judge_range({0.5: chain_rule((2.0, 1.9), 0.0277, 0.0002)}).holds  # as long as majority's
+    assert judge_controls({0.5: right}, None).holds
+    assert not judge_controls({0.5: chain_rule((2.3, 0.6), 0.0277, 0.0002, shuffled=0.01)}, right).holds
+    off = dataclasses.replace(right, judged=InformationEstimate(0.03, 0.0002, 1000, ""))
+    assert not judge_controls({0.5: off}, None).holds
+    square = dataclasses.replace(right, sharp=right.majority)  # any two rules in the order of the square
+    assert not judge_square(square).holds  # decimation is shorter here
+    long = dataclasses.replace(right.decimation, rangeness=0.1)
+    assert judge_square(dataclasses.replace(square, decimation=long)).holds
+    assert not judge_square(dataclasses.replace(square, sharp=long, decimation=long)).holds
+
+
+def test_samples_of_the_chain_are_those_of_the_ring():
+    spins, around = chain_samples(0.5, 1, 400_000, 0)
+    known = ring_bench(0.5, ring=16, block=2, buffer=1, chain=400).known
+    v, e = ((spins[:, list(s)] < 0) @ np.array([1, 2]) for s in (around.block, around.environment[::-1]))
+    counts = np.bincount(4 * v + e, minlength=16).reshape(4, 4) / len(spins)
+    np.testing.assert_allclose(counts, known.joint, atol=5 * 0.5 / np.sqrt(len(spins)))
+    other = ring_bench(0.4, ring=16, block=2, buffer=1, chain=400).known
+    assert np.abs(counts - other.joint).max() > 5 * 0.5 / np.sqrt(len(spins))  # twin
+
+
+def test_a_search_in_samples_ends_at_decimation():
+    spins, around = chain_samples(0.5, 1, 1_500_000, 1)
+    bench = ring_bench(0.5, ring=16, block=2, buffer=1, chain=400)
+    found = {0.5: learned_rule(bench, around, spins, 800, 1)}
+    assert judge_decimation(found).holds
+    assert judge_range(found).holds
+    assert judge_controls(found, None).holds
+
+
+def test_rules_from_samples_are_in_the_tables(found):
+    assert len(learned_table(found).rows) == 2
+    assert set(numbers(found)["learned"]) == {"0.5", "square"}
 
 
 def test_groups_without_zeros_keep_the_layout():

@@ -26,7 +26,7 @@ __all__ = ["COMPARE_PRESETS", "run_preset"]
 
 # Extent, configurations, the length of the trainings; of flow and MERA on half the extent, then on the whole.
 COMPARE_PRESETS: dict[str, dict[str, Any]] = {
-    "ising": {"size": 32, "samples": 10_000, "rbm_epochs": 150, "minutes": [2.0, 1.5]},
+    "ising": {"size": 32, "samples": 10_000, "rbm_epochs": 150, "steps": [600, 60]},
 }
 QUESTION = "Is deep learning a renormalization group flow?"
 
@@ -96,10 +96,10 @@ def _parts(root: Path, settings: Mapping[str, Any], seed: int) -> list[_Part]:
     def grown(kind: str) -> int:
         """On a lattice of half the extent, a quarter of the cost, and from its weights on the whole."""
         earlier: list[str] = []
-        for name, extent, minutes in zip(
-            (f"{kind}-{size // 2}", kind), (size // 2, size), settings["minutes"], strict=True
+        for name, extent, steps in zip(
+            (f"{kind}-{size // 2}", kind), (size // 2, size), settings["steps"], strict=True
         ):
-            target = ["--size", str(extent), "--temperature", "critical", "--minutes", str(minutes)]
+            target = ["--size", str(extent), "--temperature", "critical", "--steps", str(steps)]
             if (code := training(kind, name, *target, "--ess", "20000", *earlier)) != 0:
                 return code
             earlier = ["--from", str(root / name)]

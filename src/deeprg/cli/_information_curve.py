@@ -12,7 +12,7 @@ from deeprg.cli._information import information_plan, numbers
 from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain.information import BlockInformation, Surroundings, information_curve
 from deeprg.coarsegrain.information import oriented as turned_up
-from deeprg.hamiltonians import critical_temperature_of
+from deeprg.hamiltonians import AbstractHamiltonian, Ising, RandomBondIsing, critical_point
 from deeprg.lattice import Lattice
 from deeprg.report.information_curves import plot_information
 from deeprg.report.style import figure, style
@@ -42,6 +42,8 @@ def run_information_curve(
     data = load_configurations(source, "all" if source.suffix != ".npy" else None)
     if not data.hamiltonians:
         raise UsageError(f"'{source}' is an array without temperatures; leave --temperature out.")
+    if turned and not isinstance(data.hamiltonians[0], Ising | RandomBondIsing):
+        raise UsageError(f"--oriented turns Ising spins; '{source}' holds others. Leave it out.")
     around = Surroundings.on_lattice(
         data.lattice, Lattice.parse(block).shape, buffer=buffer, environment=environment
     )
@@ -94,7 +96,7 @@ def run_information_curve(
         ],
     }
     if out is not None:
-        _draw(out, found, critical_temperature_of(data.hamiltonians[0], data.lattice))
+        _draw(out, found, data.hamiltonians[0])
         document["figure"] = str(out)
     if json:
         print_json(document)
@@ -112,7 +114,7 @@ def run_information_curve(
     return 0
 
 
-def _draw(out: Path, found: dict[float, BlockInformation], critical: float | None) -> None:
+def _draw(out: Path, found: dict[float, BlockInformation], model: AbstractHamiltonian) -> None:
     rules = {t: one.found.retained for t, one in found.items()}
     wholes = {t: one.present for t, one in found.items() if one.present is not None}
     curves = {
@@ -122,6 +124,8 @@ def _draw(out: Path, found: dict[float, BlockInformation], critical: float | Non
     }
     with style():
         fig, ax = figure()
-        marks = {} if critical is None else {"$T_c$": critical}
+        point = critical_point(model)
+        known = point is not None and point.parameter == "temperature"
+        marks = {"$T_c$": point.value} if point is not None and known else {}
         plot_information(ax, curves, x="temperature", marks=marks)
         write_figure(out, fig)

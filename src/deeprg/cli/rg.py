@@ -10,7 +10,8 @@ from deeprg.cli._flags import whole
 __all__ = ["app"]
 
 app = App(
-    name="rg", help="Renormalization: flows of couplings, layers marginalised, exponents from configurations."
+    name="rg",
+    help="Renormalization: flows of couplings, layers marginalised, exponents from data.",
 )
 
 
@@ -187,4 +188,67 @@ def rg_information(
         out=out,
         save=save,
         json=json,
+    )
+
+
+@app.command(name="modes")
+def rg_modes(
+    *,
+    source: Annotated[
+        Path, Parameter(name="--with", help="an ensemble E.zarr, or a .npy file [samples, units]")
+    ],
+    temperature: Annotated[
+        str | None, Parameter(help="of an ensemble: a value, critical or its number")
+    ] = None,
+    kept: Annotated[
+        str | None, Parameter(help="numbers of modes, 128,64,...; default: all, half of them, ...")
+    ] = None,
+    held_out: Annotated[float, Parameter(help="share of the samples, the last, that judges the modes")] = 0.5,
+    seed: Annotated[int, Parameter(converter=whole, help="of the shuffling of the control")] = 0,
+    out: Annotated[Path | None, Parameter(help="a figure: .png, .svg or .pdf")] = None,
+    json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+) -> int:
+    """Cut the modes of least variance: how far from Gaussian samples of any units are, cut by cut.
+
+    Modes are eigenvectors of the covariance of the first samples; the normalised fourth cumulant is that of
+    the last ones, projected, mean over units. It goes to 0 towards a Gaussian fixed point. The control has
+    every unit's samples in an order of their own. Bradde and Bialek, arXiv:1610.09733.
+    """
+    from deeprg.cli._data_rg import run_modes
+
+    return run_modes(
+        source=source, temperature=temperature, kept=kept, held_out=held_out, seed=seed, out=out, json=json
+    )
+
+
+@app.command(name="pairs")
+def rg_pairs(
+    *,
+    source: Annotated[
+        Path, Parameter(name="--with", help="an ensemble E.zarr, or a .npy file [samples, units]")
+    ],
+    temperature: Annotated[
+        str | None, Parameter(help="of an ensemble: a value, critical or its number")
+    ] = None,
+    steps: Annotated[
+        int | None,
+        Parameter(converter=whole, help="how often clusters are paired; default: until four are left"),
+    ] = None,
+    held_out: Annotated[
+        float, Parameter(help="share of the samples, the last, that judges the pairs; 0: all, biased")
+    ] = 0.5,
+    seed: Annotated[int, Parameter(converter=whole, help="of the shuffling of the control")] = 0,
+    out: Annotated[Path | None, Parameter(help="a figure: .png, .svg or .pdf")] = None,
+    json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+) -> int:
+    """Add the most correlated units in pairs, and the pairs again: exponents of any samples of units.
+
+    The variance of a cluster of K units ~ K^alpha, the probability that all are silent (0; spins: down)
+    exp(-a K^beta), its spectrum (rank/K)^-mu. The first samples choose the pairs, the last judge them. The
+    control has every unit's samples in an order of their own. Meshulam et al., arXiv:1809.08461.
+    """
+    from deeprg.cli._data_rg import run_pairs
+
+    return run_pairs(
+        source=source, temperature=temperature, steps=steps, held_out=held_out, seed=seed, out=out, json=json
     )

@@ -1,7 +1,7 @@
 """From fine to coarse and back: every renormalization step of the package, under one protocol."""
 
 from ._base import AbstractCoarseGraining
-from ._blocking import BlockAverage, Decimation, Majority, blocked_shape
+from ._blocking import BlockAverage, BlockRule, Decimation, Majority, blocked_shape
 from ._composition import BLOCK_RULES, Composition, build_block_rule
 from ._ensemble import CoarsenedBatch, coarsen_batches, coarsen_ensemble, ensemble_size
 from ._filter import SpinFilter
@@ -30,6 +30,7 @@ __all__ = [
     "COARSE_GRAININGS",
     "AbstractCoarseGraining",
     "BlockAverage",
+    "BlockRule",
     "BoltzmannLayer",
     "CoarsenedBatch",
     "Composition",

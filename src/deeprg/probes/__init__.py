@@ -10,6 +10,7 @@ from deeprg.probes.bench import (
     judge_all,
     judges_named,
 )
+from deeprg.probes.cluster_course import ClusterCourse, cluster_course
 from deeprg.probes.collective import (
     InformationMaps,
     RenormalisedLevel,
@@ -112,6 +113,7 @@ from deeprg.probes.two_point import (
     scaling_dimension,
     two_point,
 )
+from deeprg.probes.variational_rg import RenormalisedCouplings, variational_rg
 from deeprg.probes.vh_maps import RelativeMap, VHMaps, relative_map, vh_maps
 
 __all__ = [
@@ -124,6 +126,7 @@ __all__ = [
     "Calibration",
     "Cell",
     "ChainCourse",
+    "ClusterCourse",
     "ClusterScaling",
     "Column",
     "Contestant",
@@ -152,6 +155,7 @@ __all__ = [
     "Profile",
     "Reading",
     "RelativeMap",
+    "RenormalisedCouplings",
     "RenormalisedLevel",
     "ScaleInformation",
     "ScalingDimension",
@@ -166,6 +170,7 @@ __all__ = [
     "band_structure",
     "chain_course",
     "circular_centre",
+    "cluster_course",
     "cluster_scaling",
     "coarse_two_point",
     "collect",
@@ -224,6 +229,7 @@ __all__ = [
     "temperature_curves",
     "train_thermometer",
     "two_point",
+    "variational_rg",
     "vh_maps",
     "weight_spectrum",
 ]

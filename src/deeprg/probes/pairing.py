@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from deeprg.montecarlo.jackknife import from_replicas
+from deeprg.probes.cluster_course import cluster_course
 from deeprg.runs.errors import UsageError
 
 __all__ = ["ClusterScaling", "Exponent", "cluster_scaling", "pair_units"]
@@ -30,11 +32,14 @@ class ClusterScaling:
     size: K of every step.
     variance: of a cluster's sum, mean over clusters; `alpha` its power of K: 1 for independent units, 2 for
         units that are all the same.
-    silence: the probability that a cluster is 0, mean over clusters (arithmetic); `beta` the power of K of
-        -ln of it: 1 for independent units. None where units are never 0 (or always).
+    silence: the probability that all units of a cluster are 0, mean over clusters (arithmetic); `beta` the
+        power of K of -ln of it, over the sizes with a silence above 0.1 %: 1 for independent units. None
+        where fewer than two sizes are left, as where units are never 0 (or always).
     spectrum: of the covariance within clusters of the largest size, by rank, mean over clusters; `mu` the
-        power -mu of rank/K: 0 for independent units.
+        power -mu of rank/K: 0 for independent units and many samples.
     clusters: for the last step, which units each cluster has, [clusters, K].
+    slopes, silent_slopes: alpha and beta from each size to the next alone, [values, errors]; a power law has
+        the same at all sizes. silent_slopes ends where the silence falls below 0.1 %.
     """
 
     size: np.ndarray
@@ -45,6 +50,8 @@ class ClusterScaling:
     beta: Exponent | None
     mu: Exponent
     clusters: np.ndarray
+    slopes: np.ndarray
+    silent_slopes: np.ndarray
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -83,14 +90,17 @@ def pair_units(samples: ArrayLike) -> np.ndarray:
     return np.array(pairs)
 
 
-def cluster_scaling(samples: ArrayLike, *, steps: int | None = None) -> ClusterScaling:
+def cluster_scaling(samples: ArrayLike, *, steps: int | None = None, held_out: float = 0.5) -> ClusterScaling:
     """Pair, add, and pair again: exponents of variance, silence and spectrum of samples [n, units].
 
-    By default until fewer than four clusters are left. Errors are those of a jackknife over 20 blocks of
-    samples with the clusters held fixed. Shuffle every unit in time for a control: alpha = beta = 1.
-    L. Meshulam et al., arXiv:1812.11904.
+    By default until fewer than four clusters are left. The first samples choose the pairs, the last share
+    `held_out` judges them: samples that judge the pairs that their own noise chose give alpha > 1 even for
+    independent units. With held_out = 0 all samples do both, and have that bias. Errors are those of a
+    jackknife over 20 blocks of samples with the clusters held fixed. Shuffle every unit in time for a
+    control: alpha = beta = 1. L. Meshulam et al., arXiv:1812.11904.
 
-    Raises `UsageError` for fewer than 200 samples, NaN, and steps that leave no pair.
+    Raises `UsageError` for fewer than 200 samples, NaN, a share outside [0, 1), steps that leave no pair,
+    clusters of more units than samples that judge them, and clusters that do not vary.
 
     >>> noise = (np.random.default_rng(0).random((4000, 64)) < 0.2).astype(float)
     >>> found = cluster_scaling(noise)
@@ -104,56 +114,58 @@ def cluster_scaling(samples: ArrayLike, *, steps: int | None = None) -> ClusterS
         )
     if not np.isfinite(x).all():
         raise UsageError("The samples hold NaN or infinity; find where they come from.")
+    if not 0 <= held_out < 1:
+        raise UsageError(f"held_out = {held_out} is a share of the samples, from 0 to below 1.")
     most = int(np.log2(x.shape[1]))
     count = max(most - 2, 1) if steps is None else steps
     if not 1 <= count <= most:
         raise UsageError(f"{x.shape[1]} units can be paired from 1 to {most} times, not {count}.")
-    levels, clusters = [x], np.arange(x.shape[1])[:, None]
-    for _ in range(count):
-        pairs = pair_units(levels[-1])
-        levels.append(levels[-1][:, pairs].sum(axis=2))
-        clusters = clusters[pairs].reshape(len(pairs), -1)
-    size = 2 ** np.arange(count + 1)
-    blocks = np.array_split(np.arange(len(x)), _BLOCKS)
-    rows = [None, *(np.setdiff1d(np.arange(len(x)), block) for block in blocks)]
-    found = [_measured([level if r is None else level[r] for level in levels], clusters, x, r) for r in rows]
-    variance, silence, spectrum = found[0]
-    quiet = bool(np.all((silence > 0) & (silence < 1)))
-    slopes = [
-        (
-            _slope(np.log(size), np.log(v)),
-            _slope(np.log(size), np.log(-np.log(s))) if quiet else 0.0,
-            -_slope(*_ranks(e)),
+    last = len(x) - round(held_out * len(x))
+    judge = x[last:] if held_out else x
+    if min(last, len(judge)) < max(2**count, 2 * _BLOCKS):
+        raise UsageError(
+            f"{last} samples that choose and {len(judge)} that judge are too few for clusters of {2**count}: "
+            f"{max(2**count, 2 * _BLOCKS)} are needed of both. Give more samples or fewer steps."
         )
-        for v, s, e in found
-    ]
-    alpha, beta, mu = (
-        Exponent(column[0], _error(np.array(column[1:])), known)
-        for column, known in zip(zip(*slopes, strict=True), (1.0, 1.0, 0.0), strict=True)
+    level, clusters = x[:last], np.arange(x.shape[1])[:, None]
+    for _ in range(count):
+        pairs = pair_units(level)
+        level = level[:, pairs].sum(axis=2)
+        clusters = clusters[pairs].reshape(len(pairs), -1)
+    course = cluster_course(judge, clusters)
+    spectrum, mu = _spectrum(judge, clusters)
+    alpha, beta = (Exponent(float(value), float(error), 1.0) for value, error in (course.alpha, course.beta))
+    return ClusterScaling(
+        size=course.size,
+        variance=course.variance[0],
+        silence=course.silence,
+        spectrum=spectrum,
+        alpha=alpha,
+        beta=beta if np.isfinite(beta.value) else None,
+        mu=mu,
+        clusters=clusters,
+        slopes=course.slopes,
+        silent_slopes=course.silent_slopes,
     )
-    return ClusterScaling(size, variance, silence, spectrum, alpha, beta if quiet else None, mu, clusters)
 
 
-def _measured(
-    levels: list[np.ndarray], clusters: np.ndarray, x: np.ndarray, rows: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    variance = np.array([level.var(axis=0).mean() for level in levels])
-    silence = np.array([np.mean(level == 0) for level in levels])
-    chosen = x if rows is None else x[rows]
-    spectra = [np.linalg.eigvalsh(np.cov(chosen[:, cluster], rowvar=False))[::-1] for cluster in clusters]
-    return variance, silence, np.mean(spectra, axis=0)
+def _spectrum(x: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, Exponent]:
+    """Eigenvalues of the covariance within clusters by rank, mean over clusters, and -mu, their power."""
+    blocks = np.array_split(x - x.mean(axis=0), _BLOCKS)
+    spectra = np.mean([_eigenvalues([block[:, one] for block in blocks]) for one in clusters], axis=0)
+    half = max(clusters.shape[1] // 2, 2)  # what is below is the noise of few samples
+    rank = np.log(np.arange(1, half + 1))
+    slopes = -np.polyfit(rank, np.log(np.maximum(spectra[:, :half], 1e-300)).T, 1)[0]
+    found = from_replicas(slopes[:1].reshape(()), slopes[1:])
+    return spectra[0], Exponent(found.value, found.error, 0.0)
 
 
-def _ranks(spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ln rank and ln eigenvalue, of the upper half: what is below is the noise of few samples."""
-    half = max(len(spectrum) // 2, 2)
-    return np.log(np.arange(1, half + 1)), np.log(np.maximum(spectrum[:half], 1e-300))
-
-
-def _slope(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.polyfit(x, y, 1)[0])
-
-
-def _error(replicas: np.ndarray) -> float:
-    count = len(replicas)
-    return float(np.sqrt((count - 1) / count * np.sum((replicas - replicas.mean()) ** 2)))
+def _eigenvalues(blocks: list[np.ndarray]) -> np.ndarray:
+    """Of the covariance of all samples, and of those without one block each, falling; [1 + blocks, units]."""
+    counts = np.array([0, *(len(block) for block in blocks)])
+    first = np.stack([np.zeros(blocks[0].shape[1]), *(block.sum(axis=0) for block in blocks)])
+    second = np.stack([np.zeros((first.shape[1],) * 2), *(block.T @ block for block in blocks)])
+    n = (counts.sum() - counts)[:, None, None]
+    left = first.sum(axis=0) - first
+    covariance = (second.sum(axis=0) - second - left[:, :, None] * left[:, None, :] / n) / (n - 1)
+    return np.linalg.eigvalsh(covariance)[:, ::-1]

@@ -5,16 +5,17 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Shaped
 
 from deeprg.lattice import Lattice
 from deeprg.runs.errors import UsageError
 
-__all__ = ["SPIN_OPERATORS", "SpinOperator", "measure_operators", "spin_operators"]
+__all__ = ["SPIN_OPERATORS", "SpinOperator", "measure_operators", "operator_sums", "spin_operators"]
 
 Site = tuple[int, ...]
 _BATCH = 1 << 22  # spins that are measured at once
@@ -170,6 +171,13 @@ def _padded(operators: tuple[SpinOperator, ...], rows: np.ndarray) -> np.ndarray
 
 @functools.partial(jax.jit, static_argnums=0)
 def _measured(operators: tuple[SpinOperator, ...], s: Int[Array, "n *lattice"]) -> Int[Array, "n operators"]:
+    return operator_sums(operators, s, jnp.int32)
+
+
+def operator_sums(
+    operators: Sequence[SpinOperator], s: Shaped[Array, "n *lattice"], dtype: Any
+) -> Shaped[Array, "n operators"]:
+    """The operators of configurations as traceable sums, differentiable where s is real."""
     axes = tuple(range(1, s.ndim))
     moved: dict[Site, Array] = {}
     for operator in operators:
@@ -178,9 +186,9 @@ def _measured(operators: tuple[SpinOperator, ...], s: Int[Array, "n *lattice"]) 
                 moved[site] = jnp.roll(s, tuple(-c for c in site), axes) if any(site) else s
     columns = []
     for operator in operators:
-        total = jnp.zeros(len(s), jnp.int32)
+        total = jnp.zeros(len(s), dtype)
         for image in operator.images:
             product = jnp.asarray(math.prod(moved[site] for site in image))
-            total += product.sum(axes, dtype=jnp.int32)
+            total += product.sum(axes, dtype=dtype)
         columns.append(total)
     return jnp.stack(columns, axis=1)

@@ -1,4 +1,4 @@
-"""Coarse-graining of data: fourth cumulants by cut, spectra within clusters, clusters on their lattice."""
+"""Coarse-graining of data: cumulants by cut, powers of cluster size, spectra, clusters on their lattice."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from deeprg.report.style import INK, MUTED, bare, finish, legend, plain_numbers
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_cluster_map", "plot_cluster_spectra", "plot_mode_flows"]
+__all__ = ["plot_cluster_map", "plot_cluster_powers", "plot_cluster_spectra", "plot_mode_flows"]
 
 
 def plot_mode_flows(ax: "Axes", flows: Mapping[str, ModeFlow]) -> "Axes":
@@ -33,8 +33,41 @@ def plot_mode_flows(ax: "Axes", flows: Mapping[str, ModeFlow]) -> "Axes":
     ax.set_xscale("log")
     ax.invert_xaxis()
     plain_numbers(ax.xaxis)
-    legend(ax)
+    legend(ax, loc="best")
     return finish(ax, title="Fourth cumulant of the cut field", x="modes kept", y="κ₄/κ₂²")
+
+
+def plot_cluster_powers(
+    ax: "Axes", clusters: Mapping[str, ClusterScaling], *, silent: bool = False
+) -> "Axes":
+    """Variance of clusters, or -ln of the probability that they are silent, by size, with the fitted power.
+
+    >>> from deeprg.probes import cluster_scaling
+    >>> from deeprg.report.style import figure
+    >>> noise = np.random.default_rng(0).normal(size=(400, 16))
+    >>> plot_cluster_powers(figure()[1], {"noise": cluster_scaling(noise)}).get_ylabel()
+    'variance'
+    """
+    for number, (label, found) in enumerate(clusters.items()):
+        colour, size, y, power = COLOURS[number % len(COLOURS)], found.size, found.variance, found.alpha
+        fitted = len(size)
+        if silent:
+            seen = (found.silence > 0) & (found.silence < 1)
+            size, y, power = size[seen], -np.log(found.silence[seen]), found.beta
+            fitted = found.silent_slopes.shape[1] + 1
+        name = label if power is None else f"{label}, {'β' if silent else 'α'} = {power.value:.3f}"
+        ax.plot(size, y, "o", color=colour, markersize=4, label=name)
+        if power is not None:
+            ln_size, ln_y = np.log(size[:fitted]), np.log(y[:fitted])
+            line = np.exp(ln_y.mean() + power.value * (ln_size - ln_size.mean()))
+            ax.plot(size[:fitted], line, "-", color=colour, linewidth=1)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    for axis in (ax.xaxis, ax.yaxis):
+        plain_numbers(axis)
+    legend(ax, loc="upper left")
+    title, y_label = ("Silence", "−ln P(silent)") if silent else ("Variance", "variance")
+    return finish(ax, title=f"{title} of clusters", x="units K of a cluster", y=y_label)
 
 
 def plot_cluster_spectra(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from deeprg.report.style import figure
+from deeprg.report.style import ACCENT, MUTED, figure, finish
 from deeprg.runs.errors import UsageError
 
-__all__ = ["plot_filter_row", "plot_filters"]
+__all__ = ["plot_filter_plane", "plot_filter_row", "plot_filters"]
 
 
 def plot_filter_row(filters: Mapping[str, np.ndarray]) -> Any:
@@ -54,6 +54,35 @@ def plot_filters(filters: ArrayLike, ndim: int) -> Any:
             names += [f"axis {part}"] if w.shape[-1] > 1 else []
             image = _panel(ax, panels[unit, plane, ..., part], reach, ", ".join(names))
         fig.colorbar(image, ax=list(row), shrink=0.8)
+    return fig
+
+
+def plot_filter_plane(scores: ArrayLike, shares: ArrayLike) -> Any:
+    """A figure of filters in the plane of their first two principal components, scores [n, 2 or more].
+
+    Hollow: the same rules with the hidden states renamed, -w. The circle has what lies wholly in the plane. A
+    ring of points is an emergent U(1), two points a Z2. Raises `UsageError` for other shapes.
+
+    >>> angles = np.linspace(0, np.pi, 8)
+    >>> fig = plot_filter_plane(np.stack([np.cos(angles), np.sin(angles)], axis=1), [0.5, 0.5])
+    >>> fig.axes[0].get_xlabel()
+    'component 1, 50 %'
+    """
+    from matplotlib.patches import Circle
+
+    points, parts = np.asarray(scores, np.float64), np.asarray(shares, np.float64)
+    if points.ndim != 2 or points.shape[1] < 2 or len(parts) < 2:
+        raise UsageError(f"Scores are [filters, 2 or more components], not of shape {points.shape}.")
+    fig, ax = figure(4.2, 4.2)
+    ax.add_patch(Circle((0, 0), 1.0, fill=False, color=MUTED, linewidth=1.0))
+    x, y = points[:, 0], points[:, 1]
+    ax.plot(-x, -y, "o", color=ACCENT, markerfacecolor="none", label="states renamed")
+    ax.plot(x, y, "o", color=ACCENT, label="filters")
+    ax.set_aspect("equal")
+    ax.set_xlim(-1.15, 1.15)
+    ax.set_ylim(-1.15, 1.15)
+    first, second = (f"component {i + 1}, {100 * parts[i]:.0f} %" for i in range(2))
+    finish(ax, title="", x=first, y=second)
     return fig
 
 

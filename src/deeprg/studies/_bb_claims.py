@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deeprg.probes import ClusterScaling, ModeFlow
+from deeprg.probes import ClusterCourse, ClusterScaling, ModeFlow
 from deeprg.report.study import Claim
 from deeprg.studies._bb_find import BLOCKS, CRITICAL, DRIVEN, GAUSSIAN, HOT, SHUFFLED, Findings
-from deeprg.studies._bb_measure import Course, Shells
+from deeprg.studies._bb_measure import Shells
 
 __all__ = [
     "ALPHA",
@@ -127,7 +127,7 @@ def judge_without(gaussian: ModeFlow, shuffled: ModeFlow) -> Claim:
     )
 
 
-def judge_variance(course: Course, squares: Course) -> Claim:
+def judge_variance(course: ClusterCourse, squares: ClusterCourse) -> Claim:
     """alpha at T_c against 1 + (2 - eta)/d."""
     alpha, error = course.alpha
     return Claim(
@@ -153,7 +153,7 @@ def judge_spectrum(found: ClusterScaling) -> Claim:
     )
 
 
-def judge_independent(course: Course, chosen: ClusterScaling) -> Claim:
+def judge_independent(course: ClusterCourse, chosen: ClusterScaling) -> Claim:
     """Shuffled units in samples that did not choose their clusters."""
     pairs = (course.alpha, course.beta)
     return Claim(
@@ -168,7 +168,7 @@ def judge_independent(course: Course, chosen: ClusterScaling) -> Claim:
     )
 
 
-def judge_hot(course: Course, temperature: float) -> Claim:
+def judge_hot(course: ClusterCourse, temperature: float) -> Claim:
     """alpha of hot spins, far from 1 where clusters are not much wider than the correlation length."""
     last, error = course.slopes[:, -1]
     return Claim(
@@ -181,7 +181,7 @@ def judge_hot(course: Course, temperature: float) -> Claim:
     )
 
 
-def judge_silence(course: Course, driven: Course) -> Claim:
+def judge_silence(course: ClusterCourse, driven: ClusterCourse) -> Claim:
     """Whether -ln of the silence is a power of K."""
     return Claim(
         "At T_c the silence of clusters is exp(-a K^β)",
@@ -194,7 +194,7 @@ def judge_silence(course: Course, driven: Course) -> Claim:
     )
 
 
-def judge_driven(course: Course, found: ClusterScaling, flow: ModeFlow) -> Claim:
+def judge_driven(course: ClusterCourse, found: ClusterScaling, flow: ModeFlow) -> Claim:
     """Units without interactions that show every sign: then the signs show nothing."""
     alpha, error = course.alpha
     signs = (

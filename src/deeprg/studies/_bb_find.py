@@ -9,14 +9,19 @@ import pydantic
 from deeprg.coarsegrain import principal_modes
 from deeprg.hamiltonians import CRITICAL_TEMPERATURE
 from deeprg.lattice import Lattice
-from deeprg.probes import ClusterScaling, ModeFlow, cluster_scaling, mode_flow
+from deeprg.probes import (
+    ClusterCourse,
+    ClusterScaling,
+    ModeFlow,
+    cluster_course,
+    cluster_scaling,
+    mode_flow,
+)
 from deeprg.runs.schema import Config
 from deeprg.studies._bb_data import driven_units, gaussian_like, shuffled
 from deeprg.studies._bb_measure import (
-    Course,
     Shells,
     blocks_in_order,
-    cluster_course,
     cluster_places,
     momentum_shells,
 )
@@ -64,7 +69,7 @@ class Findings:
     shells: dict[str, Shells] = field(default_factory=dict)
     flows: dict[str, ModeFlow] = field(default_factory=dict)
     clusters: dict[str, ClusterScaling] = field(default_factory=dict)
-    courses: dict[str, Course] = field(default_factory=dict)
+    courses: dict[str, ClusterCourse] = field(default_factory=dict)
     neighbours: dict[str, float] = field(default_factory=dict)
     spread: dict[str, dict[int, float]] = field(default_factory=dict)
 
@@ -82,7 +87,7 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
             continue
         say(f"{name}: pairs")
         silent = (x > 0).astype(np.float64)  # a spin that is down is silent
-        chosen = cluster_scaling(silent[: count // 2])
+        chosen = cluster_scaling(silent[: count // 2], held_out=0.0)
         found.clusters[name] = chosen
         found.courses[name] = cluster_course(silent[count // 2 :], chosen.clusters)
         if name != DRIVEN:

@@ -1,18 +1,12 @@
-"""What the study of coarse-grained data measures: plane waves, places of clusters, clusters held out."""
+"""What the study of coarse-grained data measures: plane waves, and the places of clusters."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from deeprg.lattice import Lattice
-from deeprg.montecarlo.jackknife import block_sums, delete_one
 
-__all__ = ["Course", "Shells", "blocks_in_order", "cluster_course", "cluster_places", "momentum_shells"]
-
-_BLOCKS = 20
-_QUIET = 1e-3  # a silence below is an event too rare to count
+__all__ = ["Shells", "blocks_in_order", "cluster_places", "momentum_shells"]
 
 
 @dataclass(frozen=True)
@@ -85,69 +79,3 @@ def blocks_in_order(lattice: Lattice, size: int) -> np.ndarray:
         for number, axis in enumerate(reversed(range(lattice.ndim))):
             rank |= ((places[:, axis] >> bit) & 1) << (bit * lattice.ndim + number)
     return np.argsort(rank, kind="stable").reshape(-1, size)
-
-
-@dataclass(frozen=True)
-class Course:
-    """What given clusters of 1, 2, 4, ... units do in samples that did not choose them.
-
-    variance, silence: mean over clusters, by size; slopes: of ln variance, and of ln(-ln silence), per ln K
-    from each size to the next; alpha, beta: over all sizes, of the silence over those where it is above
-    0.1 %. The slopes are [values, errors], with errors by the jackknife over 20 blocks of samples.
-    """
-
-    size: np.ndarray
-    variance: np.ndarray
-    silence: np.ndarray
-    slopes: np.ndarray
-    silent_slopes: np.ndarray
-    alpha: np.ndarray
-    beta: np.ndarray
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {name: getattr(self, name).tolist() for name in self.__dataclass_fields__}
-
-
-def cluster_course(samples: np.ndarray, clusters: np.ndarray) -> Course:
-    """Variance and silence of clusters [clusters, K] and of the clusters that they were made of.
-
-    >>> spikes = (np.random.default_rng(0).random((4000, 64)) < 0.2).astype(float)
-    >>> course = cluster_course(spikes, np.arange(64).reshape(4, 16))
-    >>> course.alpha[0].round(1), course.beta[0].round(1)
-    (np.float64(1.0), np.float64(1.0))
-    """
-    size = 2 ** np.arange(int(np.log2(clusters.shape[1])) + 1)
-    ordered = samples[:, clusters.reshape(-1)]
-    series: dict[str, np.ndarray] = {}
-    for k in size:
-        total = ordered.reshape(len(ordered), -1, k).sum(axis=-1)
-        series |= {
-            f"first{k}": total,
-            f"second{k}": total**2,
-            f"zero{k}": (total == 0).mean(axis=1, keepdims=True),
-        }
-    sums = {name: block_sums([values], _BLOCKS) for name, values in series.items()}
-    counts = next(iter(sums.values()))[1]
-    silence = np.array([series[f"zero{k}"].mean() for k in size])
-    quiet = size[(silence > _QUIET) & (silence < 1)]
-
-    def logarithms(means: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        variance = [np.mean(means[f"second{k}"] - means[f"first{k}"] ** 2) for k in size]
-        return np.log(variance), np.log([-np.log(means[f"zero{k}"].item()) for k in quiet])
-
-    def all_of_it(**means: np.ndarray) -> np.ndarray:
-        parts = []
-        for at, values in zip((size, quiet), logarithms(means), strict=True):
-            parts += [np.diff(values) / np.log(2), [_slope(at, values)]]
-        return np.concatenate([np.exp(logarithms(means)[0]), *parts])
-
-    found = delete_one(all_of_it, {name: part for name, (part, _) in sums.items()}, counts)
-    both = np.stack([found.value, found.error])
-    rest = len(size), len(size) - 1, 1, max(len(quiet) - 1, 0), 1
-    variance, slopes, alpha, silent, beta = np.split(both, np.cumsum(rest)[:-1], axis=1)
-    return Course(size, variance, silence, slopes, silent, alpha[:, 0], beta[:, 0])
-
-
-def _slope(size: np.ndarray, values: np.ndarray) -> float:
-    return float(np.polyfit(np.log(size), values, 1)[0]) if len(size) > 1 else float("nan")

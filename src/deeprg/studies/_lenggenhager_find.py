@@ -7,9 +7,12 @@ from typing import Annotated, Any
 import numpy as np
 import pydantic
 
+from deeprg.coarsegrain.information import Surroundings
 from deeprg.exact.blocking import CumulantSeries, Decimation
+from deeprg.lattice import Lattice
 from deeprg.runs.schema import Config
-from deeprg.studies._lenggenhager_measure import Measured, ring_bench, square_bench
+from deeprg.studies._lenggenhager_learned import Learned, chain_samples, learned_rule
+from deeprg.studies._lenggenhager_measure import Bench, Measured, ring_bench, square_bench
 from deeprg.studies._lenggenhager_parts import (
     Scan,
     all_deterministic,
@@ -22,6 +25,7 @@ from deeprg.studies._lenggenhager_parts import (
     square_rules,
     variations,
 )
+from deeprg.studies._spins import ising_data
 
 __all__ = ["COARSE", "SIDE", "Findings", "Settings", "find"]
 
@@ -34,6 +38,7 @@ COARSE = 9
 """Angles of the scan on other rings and with other buffers."""
 
 _MOST_DETERMINISTIC = 127
+_PAIRS = 16  # spins of the ring for the couplings of a rule that was found, of pairs
 
 
 class Settings(Config):
@@ -59,6 +64,12 @@ class Settings(Config):
     )
     square_couplings: tuple[_Coupling, ...] = pydantic.Field((0.2, 0.440686793509772), min_length=1)
     square_random: int = pydantic.Field(10, ge=4, le=128)
+    learned: tuple[_Coupling, ...] = pydantic.Field(
+        (0.3, 0.5), min_length=1, description="couplings of the chain whose samples are searched for a rule"
+    )
+    samples: int = pydantic.Field(3_000_000, ge=4000, description="of the chain")
+    square_samples: int = pydantic.Field(60_000, ge=4000)
+    steps: int = pydantic.Field(1000, ge=1, description="of every search")
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> "Settings":
@@ -95,6 +106,8 @@ class Findings:
     squares: dict[float, dict[str, Measured]] = field(default_factory=dict)
     square_present: dict[float, float] = field(default_factory=dict)
     square_random: dict[str, list[Measured]] = field(default_factory=dict)
+    learned: dict[float, Learned] = field(default_factory=dict)
+    learned_square: Learned | None = None
 
     @property
     def between(self) -> float:
@@ -150,7 +163,21 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
         found.squares[coupling] = {name: bench.measure(name, rule) for name, rule in square_rules().items()}
         if coupling == found.last_square:
             found.square_random = square_random(bench, settings.square_random, rng)
+            say(f"a rule of the {SIDE}x{SIDE} torus from {settings.square_samples} samples")
+            found.learned_square = _learned_square(bench, coupling, settings)
+    for coupling in settings.learned:
+        say(f"a rule of the chain from {settings.samples} samples, K = {coupling:g}")
+        bench = ring_bench(coupling, ring=_PAIRS, block=2, buffer=settings.buffer, chain=settings.chain)
+        spins, around = chain_samples(coupling, settings.buffer, settings.samples, settings.seed)
+        found.learned[coupling] = learned_rule(bench, around, spins, settings.steps, settings.seed)
     return found
+
+
+def _learned_square(bench: Bench, coupling: float, settings: Settings) -> Learned:
+    spins = ising_data(SIDE, 1 / coupling, settings.square_samples, settings.seed)
+    spins = spins[np.random.default_rng(settings.seed).permutation(len(spins))]  # of all chains
+    around = Surroundings.on_lattice(Lattice((SIDE, SIDE)), (2, 2), buffer=1)
+    return learned_rule(bench, around, spins, settings.steps, settings.seed)
 
 
 def _vary(coupling: float, geometry: dict[str, Any], settings: Settings) -> dict[str, float | None]:

@@ -1,7 +1,8 @@
 """Real-space mutual information: rules for a block that keep the most information of its environment."""
 
+from ._by_size import BlockInformation, information_by_size, information_curve, oriented
 from ._canonical import canonical_filters
-from ._enumerated import enumerated_information, one_hot
+from ._enumerated import enumerated_information, exact_environment, one_hot
 from ._fit import RSMI, fit_rsmi, retained_information
 from ._objective import Classifier, ReadInformation, RetainedInformation, classifier
 from ._principal import PrincipalFilters, principal_filters
@@ -12,6 +13,7 @@ from ._windows import Windows
 
 __all__ = [
     "RSMI",
+    "BlockInformation",
     "BlockReader",
     "Classifier",
     "FilterEnsemble",
@@ -23,9 +25,13 @@ __all__ = [
     "canonical_filters",
     "classifier",
     "enumerated_information",
+    "exact_environment",
     "filter_ensemble",
     "fit_rsmi",
+    "information_by_size",
+    "information_curve",
     "one_hot",
+    "oriented",
     "principal_filters",
     "retained_information",
 ]

@@ -4,12 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...exact.blocking import mutual_information
+from ...exact.blocking import BlockEnvironment, block_environment, mutual_information
+from ...hamiltonians import Ising, RandomBondIsing
 from ...runs.errors import UsageError
 from ._reader import BlockReader
 from ._surroundings import Surroundings
 
-__all__ = ["enumerated_information", "one_hot"]
+__all__ = ["enumerated_information", "exact_environment", "one_hot"]
 
 
 def enumerated_information(
@@ -23,7 +24,7 @@ def enumerated_information(
     `configurations` [n, *lattice(, components)] are all those of a law and `probabilities` [n] theirs, such
     as of `deeprg.exact.enumerate_distribution`. Raises `UsageError` where they do not match.
 
-    Two spins of a ring of four know each other through a bond and the way around:
+    Opposite spins of a ring of four, which are joined both ways by 1/2 ln cosh 2K:
 
     >>> from deeprg.exact import enumerate_distribution
     >>> from deeprg.hamiltonians import Ising
@@ -31,7 +32,7 @@ def enumerated_information(
     >>> law = enumerate_distribution(Ising(Lattice((4,)), temperature=1.0))
     >>> around = Surroundings.on_lattice(Lattice((4,)), (1,), buffer=1)
     >>> round(enumerated_information(around, law.states, law.probabilities), 6)
-    0.458803
+    0.45001
     """
     table, p = around.table(configurations), np.asarray(probabilities, np.float64)
     if p.shape != (len(table),) or not np.isfinite(p).all() or p.min() < 0 or not np.isclose(p.sum(), 1):
@@ -45,6 +46,25 @@ def enumerated_information(
     shape = (int(read.max()) + 1, int(known.max()) + 1)
     joint = np.bincount(read * shape[1] + known, weights=p, minlength=shape[0] * shape[1])
     return mutual_information(joint.reshape(shape))
+
+
+def exact_environment(model: Ising | RandomBondIsing, around: Surroundings) -> BlockEnvironment:
+    """p(V, E) of Ising spins with V and E as a search sees them, at most 24 spins in both.
+
+    Source: `deeprg.exact.blocking.block_environment`, whose `information` judges any rule exactly. Raises
+    `UsageError` as that does, and for another number of sites.
+
+    >>> from deeprg.exact.blocking import Decimation
+    >>> from deeprg.lattice import Lattice
+    >>> ring = Ising(Lattice((200,)), temperature=2.0)
+    >>> around = Surroundings.on_lattice(ring.lattice, (2,), buffer=2, environment=1)
+    >>> round(exact_environment(ring, around).information(Decimation()).kept, 6)
+    0.005908
+    """
+    if model.lattice.size != around.sites:
+        raise UsageError(f"The block is one of {around.sites} sites, the model has {model.lattice.size}.")
+    others = [[site] for site in range(around.sites) if site not in around.block]
+    return block_environment(model, [list(around.block), *others], environment=around.environment)
 
 
 def one_hot(configurations: ArrayLike, kinds: int) -> np.ndarray:

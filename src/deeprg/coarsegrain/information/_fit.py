@@ -114,9 +114,9 @@ def retained_information(
 ) -> InformationEstimate:
     """A lower bound of I(H:E) of the sharp hidden spins of a rule, H(h) + E ln q(h | e).
 
-    A classifier q is trained on the first configurations and judged on the last, in four places of each; the
-    entropy of h is that of its counts there, with Miller's correction. The error is the jackknife's over
-    consecutive configurations, and H(h) bounds from above.
+    A classifier q is trained on the first configurations and judged on the last, on a lattice in four places
+    of each; the entropy of h is that of its counts there, with Miller's correction. The error is the
+    jackknife's over consecutive configurations, and H(h) bounds from above.
 
     Raises `UsageError` as `fit_rsmi`.
 
@@ -155,7 +155,8 @@ def _judged(
     training, looking = jax.random.split(key)
     objective = ReadInformation(reader, seen.size)
     q = train(TrainState.create(start, plan, key=training), objective, seen, plan).state.averaged
-    places = np.repeat(np.arange(len(unseen.table)), _VIEWS)
+    views = 1 if unseen.around.lattice is None else _VIEWS  # nothing moves on a graph
+    places = np.repeat(np.arange(len(unseen.table)), views)
     found = []
     for i in range(0, len(places), _CHUNK):
         here = jax.random.fold_in(looking, i)

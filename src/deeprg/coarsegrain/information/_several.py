@@ -26,12 +26,14 @@ class FilterEnsemble:
     """What several searches found.
 
     runs: the searches.
-    filters: [runs hidden, v], one after the other, with unit variance of what each reads and a positive
+    counted: [runs], False for those that ended in a worse rule, which are in nothing that follows.
+    filters: [counted hidden, v], one after the other, with unit variance of what each reads and a positive
         correlation with what the first component reads.
     principal: their principal components.
     """
 
     runs: tuple[RSMI, ...]
+    counted: np.ndarray
     filters: np.ndarray
     principal: PrincipalFilters
 
@@ -43,6 +45,7 @@ def filter_ensemble(
     *,
     runs: int = 16,
     hidden: int = 1,
+    least: float = 0.75,
     period: int = 1,
     judging: Plan | None = None,
     held_out: float = 0.25,
@@ -52,10 +55,12 @@ def filter_ensemble(
     """`fit_rsmi` from `runs` random mixtures of the canonical filters, and the space that the filters span.
 
     A start prefers none of several directions that are equally good to a Gaussian eye, so that rules in which
-    the searches end tell what is degenerate: an emergent symmetry (`principal_filters`). `on_run` gets the
+    the searches end tell what is degenerate: an emergent symmetry (`principal_filters`). Runs that keep less
+    than a share `least` of the most information ended in a worse rule and do not count. `on_run` gets the
     number of every search that ended, and its result. The hidden units are spins.
 
-    Raises `UsageError` for fewer than two runs, and as `fit_rsmi`.
+    Raises `UsageError` for fewer than two runs, a share outside [0, 1], as `fit_rsmi`, and where all runs
+    but one ended in a worse rule.
 
     The environment knows one site of the block; whatever its sign, all filters are one rule:
 
@@ -69,6 +74,8 @@ def filter_ensemble(
     """
     if runs < 2:
         raise UsageError(f"An ensemble of filters has two runs or more, not {runs}.")
+    if not 0 <= least <= 1:
+        raise UsageError(f"least = {least} is a share of the most information, between 0 and 1.")
     found: list[RSMI] = []
     for number, one in enumerate(jax.random.split(key, runs)):
         found.append(
@@ -86,10 +93,19 @@ def filter_ensemble(
         )
         if on_run is not None:
             on_run(number, found[-1])
+    kept = np.array([one.retained.value for one in found])
+    counted = kept >= least * kept.max() if kept.max() > 0 else np.ones(runs, bool)
+    if counted.sum() < 2:
+        raise UsageError(
+            f"One of {runs} runs kept {kept.max():.3g} nats, all others less than a share {least:g} of it; "
+            "take more runs, longer searches or a smaller share."
+        )
     windows = Windows(around, jnp.asarray(around.table(configurations)), period)
     rows = windows(jax.random.fold_in(key, runs), max(_ROWS, 4 * windows.size))
     blocks = np.asarray(rows[:, : windows.size], np.float64)
-    weights = np.concatenate([np.asarray(one.reader.weights, np.float64) for one in found])
+    weights = np.concatenate(
+        [np.asarray(run.reader.weights, np.float64) for run, c in zip(found, counted, strict=True) if c]
+    )
     principal = principal_filters(weights, blocks)
     scale = (blocks @ weights.T).std(axis=0)[:, None]
-    return FilterEnsemble(tuple(found), principal.signs[:, None] * weights / scale, principal)
+    return FilterEnsemble(tuple(found), counted, principal.signs[:, None] * weights / scale, principal)
