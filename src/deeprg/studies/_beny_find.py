@@ -6,7 +6,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pydantic
 
@@ -86,8 +85,7 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
         say(f"tables of {size}x{size} spins, by explicit probabilities")
         fitted = fit_tables(model)
         found.exact_tables[size] = fitted.free_energy + _exact(model)
-        single = jax.tree.map(lambda x: x.astype(jnp.float32), fitted.model)
-        found.tables[size] = _judged(single, model, settings.samples, next(keys), 0.0)
+        found.tables[size] = _judged(fitted.model, model, settings.samples, next(keys), 0.0)
     size = settings.sizes[-1]
     for name, temperature in (("T_c", critical_temperature(Lattice((size, size)))), (f"T = {_HOT}", _HOT)):
         say(f"tables of {size}x{size} spins at {name}")

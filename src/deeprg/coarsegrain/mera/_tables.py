@@ -29,7 +29,7 @@ def fit_tables(hamiltonian: Ising, *, steps: int = 200) -> FittedTables:
 
     Where local correlations fix the distribution, learning needs the evaluation of probabilities alone (C.
     Bény, arXiv:1301.3124). In one dimension the best tables are the chain's own and F = -ln Z; in two, every
-    level makes its spins independent given their neighbours, and F is an upper bound. Numbers are float64.
+    level makes its spins independent given their neighbours, and F is an upper bound. Sums are float64.
 
     Raises `UsageError` as `local_marginal`.
 
@@ -47,4 +47,6 @@ def fit_tables(hamiltonian: Ising, *, steps: int = 200) -> FittedTables:
         value = jax.jit(jax.value_and_grad(lambda x: exact_free_energy(model(x))))
         call = lambda x: [np.asarray(part, np.float64) for part in value(jnp.asarray(x))]
         found = minimize(call, np.asarray(flat), jac=True, method="L-BFGS-B", options={"maxiter": steps})
-        return FittedTables(model(jnp.asarray(found.x)), float(found.fun), int(found.nfev))
+        best = jax.tree.map(np.asarray, model(jnp.asarray(found.x)))
+    single = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), best)
+    return FittedTables(single, float(found.fun), int(found.nfev))
