@@ -86,7 +86,7 @@ def fill_order(lattice: Lattice, reach: float | None, colours: bool) -> tuple[Pl
         chosen = (inside == np.array(offset)).all(axis=-1)
         if colour is not None:
             chosen &= (cells % 2 == np.array(colour)).all(axis=-1)
-        targets = np.flatnonzero(chosen)
+        targets = np.flatnonzero(chosen).astype(np.int32)
         fills.append(Places(targets, *_around(lattice, targets, known, reach), offset, colour))
         known = np.asarray(known | chosen)
     return tuple(fills)
@@ -103,4 +103,4 @@ def _around(
     near = near[np.lexsort((*away[near].T, square[near]))]
     there = (coordinates[targets][:, None] + away[near]) % shape
     context = np.asarray(np.ravel_multi_index(tuple(np.moveaxis(there, -1, 0)), lattice.shape))
-    return context, away[near]
+    return context.astype(np.int32), away[near]
