@@ -1,7 +1,11 @@
 """`deeprg compare` before judges: the table, the document, runs as contestants, and bad input."""
 
+import json
+
 import numpy as np
 import pytest
+
+from deeprg.cli import _bench_preset
 
 from .conftest import call
 
@@ -100,3 +104,26 @@ def test_values_other_than_spins_are_refused(tmp_path):
     answer = call("compare", "majority", "--with", data, "--probes", "couplings")
     assert answer.code == 2
     assert "spins ±1" in answer.err
+
+
+@pytest.mark.slow
+def test_a_preset_trains_what_is_missing_and_goes_on(tmp_path, monkeypatch):
+    """8x8 and a few steps: every contestant is there; a part that is lost is made again, no other."""
+    tiny = {"size": 8, "samples": 2000, "rbm_epochs": 2, "steps": [5, 5]}
+    monkeypatch.setitem(_bench_preset.COMPARE_PRESETS, "ising", tiny)
+    folder = tmp_path / "all"
+    first = call("compare", "--preset", "ising", "--out", folder, "--json")
+    assert first.code == 0, first.err
+    names = [row["name"].partition(":")[0] for row in first.json["rows"]]
+    assert names == ["majority", "decimation", "average", "pca", "rsmi", "rbm", "flow", "mera"]
+    page = (folder / "report.html").read_text()
+    assert "What is missing, and why" in page
+    assert (folder / "compare.png").stat().st_size > 1000
+    made = (folder / "flow" / "results.json").stat().st_mtime_ns
+    (folder / "rsmi" / "results.json").unlink()
+    again = call("compare", "--preset", "ising", "--out", folder, "--json")
+    assert again.code == 0
+    assert (folder / "flow" / "results.json").stat().st_mtime_ns == made
+    assert json.loads((folder / "rsmi" / "results.json").read_text())["block"] == "2x2"
+    rows = zip(first.json["rows"], again.json["rows"], strict=True)
+    assert all(a["cells"] == b["cells"] for a, b in rows)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray
 
-from deeprg.cli import _training
+from deeprg.cli import _judging, _training
 from deeprg.cli._latent_sampling import degenerate
 from deeprg.cli._table import result_table
 from deeprg.montecarlo.ensembles import Ensemble
@@ -338,13 +338,13 @@ def test_an_allowed_change_is_recorded(cli, tiny, tmp_path, monkeypatch):
 
 
 def test_weights_that_are_not_finite_fail_with_3(cli, tiny, tmp_path, monkeypatch):
-    measure = _training.measure
+    collect = _judging.collect
 
     def broken(*arguments, **options):
-        draws, rate = measure(*arguments, **options)
-        return dataclasses.replace(draws, log_weights=draws.log_weights * np.nan), rate
+        draws = collect(*arguments, **options)
+        return dataclasses.replace(draws, log_weights=draws.log_weights * np.nan)
 
-    monkeypatch.setattr(_training, "measure", broken)
+    monkeypatch.setattr(_judging, "collect", broken)
     monkeypatch.setattr(_training, "train", _fake("done"))
     answer = cli("train", "flow", *tiny, "--out", tmp_path / "run")
     assert answer.code == 3, answer.err

@@ -20,7 +20,7 @@ from deeprg.report.style import style
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION
 
-__all__ = ["bench", "bench_table", "read_source", "run_bench"]
+__all__ = ["bench", "bench_table", "missing_numbers", "run_bench", "simulated"]
 
 _SAMPLES = 10_000
 
@@ -41,7 +41,7 @@ def run_bench(
     if not names:
         raise UsageError(f"compare what? Name coarse-grainings: {known_kinds()}.")
     judges = judges_named([] if probes is None else [name.strip() for name in probes.split(",")])
-    found = read_source(data, source, temperature)
+    found = _read(data, source, temperature)
     document, contestants = bench(names, judges, found, seed)
     if out is not None:
         with style():
@@ -56,7 +56,7 @@ def run_bench(
     return 0
 
 
-def read_source(data: str | None, source: Path | None, temperature: str | None) -> Configurations:
+def _read(data: str | None, source: Path | None, temperature: str | None) -> Configurations:
     """The configurations of --with, or of --data MODEL:SIZE, simulated at T_c unless they are there."""
     if (data is None) == (source is None):
         raise UsageError(
@@ -151,22 +151,30 @@ def _row(one: Contestant, cells: Mapping[str, Cell]) -> dict[str, Any]:
 
 
 def bench_table(document: Mapping[str, Any]) -> str:
-    """Rows of contestants, columns of judges with the exact value in the header, reasons below."""
+    """Rows of contestants, columns of judges with the exact value in the header, reasons and notes below."""
     columns = document["columns"]
     head = ["", "coarse", "trained"]
     head += [c["label"] + ("" if c["exact"] is None else f" ({c['exact']:g})") for c in columns]
-    body, reasons = [], []
+    body, remarks = [], []
     for row in document["rows"]:
         cells = [row["cells"].get(c["key"], {}) for c in columns]
         numbers = [with_error(cell.get("value"), cell.get("error")) for cell in cells]
         seconds = row["train_seconds"]
         body.append([row["name"], row["coarse"], "—" if seconds is None else f"{seconds:.0f} s", *numbers])
-        missing: dict[str, list[str]] = {}
-        for column, cell in zip(columns, cells, strict=True):
-            if "reason" in cell:
-                missing.setdefault(cell["reason"], []).append(column["label"])
-        reasons += [f"{row['name']}, no {', '.join(labels)}: {reason}" for reason, labels in missing.items()]
         notes = dict.fromkeys(cell["note"] for cell in cells if cell.get("note"))
-        reasons += [f"{row['name']}: {note}" for note in notes]
+        remarks += [f"{row['name']}: {note}" for note in notes]
+    missing = [f"{name}, no {labels}: {reason}" for name, labels, reason in missing_numbers(document)]
     meanings = [f"{c['label']}: {c['meaning']}" for c in columns]
-    return "\n".join([text_table(body, header=head), "", *reasons, "", *meanings])
+    return "\n".join([text_table(body, header=head), "", *missing, *remarks, "", *meanings])
+
+
+def missing_numbers(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(contestant, labels of the columns without a number, why), columns with one reason together."""
+    found = []
+    for row in document["rows"]:
+        missing: dict[str, list[str]] = {}
+        for column in document["columns"]:
+            if reason := row["cells"].get(column["key"], {}).get("reason"):
+                missing.setdefault(reason, []).append(column["label"])
+        found += [(row["name"], ", ".join(labels), reason) for reason, labels in missing.items()]
+    return found

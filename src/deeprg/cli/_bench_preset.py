@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deeprg.cli._bench import bench, bench_table, simulated
+from deeprg.cli._bench import bench, bench_table, missing_numbers, simulated
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import write_figure
 from deeprg.cli._probing import one_temperature
@@ -31,12 +31,12 @@ COMPARE_PRESETS: dict[str, dict[str, Any]] = {
 QUESTION = "Is deep learning a renormalization group flow?"
 
 
-def run_preset(name: str, *, out: Path | None, seed: int, json: bool, changes: Mapping[str, Any]) -> int:
+def run_preset(name: str, *, out: Path | None, seed: int, json: bool) -> int:
     """Train, judge and write; what is in the folder already is kept. Returns the exit code."""
     if name not in COMPARE_PRESETS:
         known = ", ".join(COMPARE_PRESETS)
         raise UsageError(f"There is no preset '{name}'.{nearest(name, COMPARE_PRESETS)} Known: {known}.")
-    settings = {**COMPARE_PRESETS[name], **changes}
+    settings = COMPARE_PRESETS[name]
     resolved = {"compare": name, "seed": seed, **settings}
     if out is not None and (out / "resolved.json").is_file():
         folder = RunFolder.open(out)
@@ -151,25 +151,15 @@ def _write_page(folder: RunFolder, found: Mapping[str, Any]) -> None:
         shown = picture(
             data_uri(fig), "Every number with its error; exact values of the infinite lattice in red."
         )
+    missing = [(f"{name}: {labels}", reason) for name, labels, reason in missing_numbers(found)]
     meanings = [(c["label"], c["meaning"]) for c in found["columns"]]
     where = f"Ising model at T_c on {'x'.join(map(str, found['lattice']))}, {found['n']} configurations"
     parts = [
         section("Table", f"<pre>{escaped(bench_table(found).partition(chr(10) * 2)[0])}</pre>"),
         section("Figure", shown),
-        section("What is missing, and why", _reasons(found)),
+        section("What is missing, and why", pairs(missing)),
         section("Columns", pairs(meanings)),
         section("Settings", pairs(folder.resolved().items())),
         folded("Environment", pairs(folder.environment().items())),
     ]
     write_text(folder.report, page(QUESTION, where, parts, kind="deeprg compare"))
-
-
-def _reasons(found: Mapping[str, Any]) -> str:
-    rows = []
-    for row in found["rows"]:
-        missing: dict[str, list[str]] = {}
-        for column in found["columns"]:
-            if reason := row["cells"].get(column["key"], {}).get("reason"):
-                missing.setdefault(reason, []).append(column["label"])
-        rows += [(f"{row['name']}: {', '.join(labels)}", reason) for reason, labels in missing.items()]
-    return pairs(rows) if rows else ""

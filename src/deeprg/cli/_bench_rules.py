@@ -13,7 +13,7 @@ from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.cli._comparing import placed_units
 from deeprg.cli._exponents import filter_rule
 from deeprg.cli._mera_setup import open_mera, trained_mera
-from deeprg.cli._probes import maps_of, rule_of
+from deeprg.cli._probes import rule_of
 from deeprg.cli._rule_text import rule_options
 from deeprg.cli._setup import open_run, trained
 from deeprg.coarsegrain import (
@@ -28,7 +28,7 @@ from deeprg.coarsegrain import (
 )
 from deeprg.hamiltonians import ContinuousDual
 from deeprg.lattice import Lattice
-from deeprg.probes import pattern_statistics
+from deeprg.probes import maps_of, pattern_statistics
 from deeprg.probes.bench import Contestant
 from deeprg.runs.atomic import read_json
 from deeprg.runs.errors import UsageError, nearest

@@ -25,6 +25,7 @@ from deeprg.cli._boltzmann_setup import (
     typed,
 )
 from deeprg.cli._console import next_step, print_json, say, warn
+from deeprg.cli._flags import given_values
 from deeprg.cli._progress import Progress, progress
 from deeprg.cli._run_log import continued, loop_options, report_stop
 from deeprg.cli.train_boltzmann import BoltzmannFlags
@@ -118,7 +119,9 @@ def _created(
     }
     run = {"kind": kind, "seed": flags.seed, "checkpoint_seconds": flags.checkpoint_seconds}
     sections = {"data": data, "machine": machine, "train": train, "evaluate": evaluate}
-    values: dict[str, Any] = {name: _given(section) for name, section in sections.items()} | _given(run)
+    values: dict[str, Any] = {
+        name: given_values(section) for name, section in sections.items()
+    } | given_values(run)
     if flags.epochs is not None:
         if not (math.isfinite(flags.epochs) and flags.epochs > 0):
             raise UsageError(f"--epochs {flags.epochs:g} must be positive.")
@@ -139,10 +142,6 @@ def _created(
         environment=describe_environment(seed=setup.config.seed, argv=list(argv) or None),
     )
     return folder, setup, found, rows
-
-
-def _given(section: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in section.items() if value is not None}
 
 
 def _opened(

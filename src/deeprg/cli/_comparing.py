@@ -13,7 +13,7 @@ from deeprg.cli._boltzmann_data import Configurations, require_lattice, with_dat
 from deeprg.cli._boltzmann_setup import open_boltzmann, trained_network
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import check_figure, write_figure
-from deeprg.cli._probes import dimension, extremes, maps_of, rule_of
+from deeprg.cli._probes import dimension, rule_of
 from deeprg.cli._probing import one_temperature
 from deeprg.cli._rule_text import rule_options
 from deeprg.cli._table import text_table, with_error
@@ -27,11 +27,12 @@ from deeprg.coarsegrain import (
 )
 from deeprg.coarsegrain.boltzmann import BoltzmannLayer, PlacedUnits
 from deeprg.lattice import Lattice
-from deeprg.montecarlo import gamma_method
 from deeprg.probes import (
     PatternStatistics,
     Placement,
     VHMaps,
+    abs_magnetization,
+    maps_of,
     match_patterns,
     pattern_statistics,
     place_units,
@@ -40,7 +41,7 @@ from deeprg.probes import (
 from deeprg.report.patterns import plot_radial_profiles
 from deeprg.report.style import figure, style
 from deeprg.report.vh_maps import plot_tiles
-from deeprg.runs.errors import NumericalError, UsageError, nearest
+from deeprg.runs.errors import UsageError, nearest
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
 __all__ = ["placed_units", "run_compare"]
@@ -170,14 +171,14 @@ def _measured(
     coarse = np.asarray(coarsen_ensemble(placed, x, key=key))
     numbers = {
         "sites": rule.coarse.size,
-        "peak": _pair(*extremes(raw)),
-        "peak_connected": _pair(*extremes(connected)),
+        "peak": _pair(*raw.peak),
+        "peak_connected": _pair(*connected.peak),
         "width": plain["median_width"],
         "spots": plain["median_spots"],
         "participation": plain["median_participation"],
         "distance": 0.0 if reference is None else match_patterns(raw.maps, reference.maps).total,
         "place": None if place is None else place.to_dict(),
-        "abs_magnetization": _abs_magnetization(coarse),
+        "abs_magnetization": _pair(*abs_magnetization(coarse)),
         "delta_spin": None,
         "delta_energy": None,
     }
@@ -206,16 +207,6 @@ def placed_units(
         return PlacedUnits(rule, Lattice((count,)), order=np.arange(count), sign=sign, unit=unit), None, False
     units = PlacedUnits(rule, found.coarse, order=found.order, sign=found.sign, unit=unit)
     return units, found, found.placed
-
-
-def _abs_magnetization(coarse: np.ndarray) -> dict[str, float]:
-    """⟨|mean_a h_a|⟩ with the error of correlated draws."""
-    m = np.abs(coarse.reshape(*coarse.shape[:2], -1).mean(axis=-1)).astype(np.float64)
-    try:
-        found = gamma_method(m)
-    except NumericalError:  # no fluctuations, no error
-        return _pair(float(m.mean()), 0.0)
-    return _pair(found.mean, found.error)
 
 
 def _pair(value: float, error: float) -> dict[str, float]:

@@ -15,7 +15,7 @@ from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain import BLOCK_RULES, AbstractCoarseGraining, SpinFilter, build_block_rule
 from deeprg.hamiltonians import critical_point
 from deeprg.lattice import Lattice
-from deeprg.probes import Stability, monte_carlo_rg
+from deeprg.probes import Stability, monte_carlo_rg, most_steps
 from deeprg.report.exponents import plot_exponents
 from deeprg.report.style import figure, style
 from deeprg.runs.errors import UsageError, nearest
@@ -23,7 +23,6 @@ from deeprg.runs.folder import SCHEMA_VERSION
 
 __all__ = ["filter_rule", "run_exponents"]
 
-_SMALLEST = 4  # sites along an axis of the last lattice, unless steps are given
 _NEAR = 1e-3  # relative distance from T_c beyond which exponents are none
 
 
@@ -44,7 +43,7 @@ def run_exponents(
     check_figure(out)
     make = _rule(rule)
     data = one_temperature(source, temperature)
-    count = _most_steps(make, data.lattice) if steps is None else steps
+    count = most_steps(make, data.lattice) if steps is None else steps
     say(f"{count} steps of {rule} on {data.describe()}")
     found = monte_carlo_rg(
         make,
@@ -117,18 +116,6 @@ def filter_rule(path: str) -> Callable[[Lattice], AbstractCoarseGraining]:
             f"'{path}' holds no filter: an array of numbers with one axis per axis of the lattice."
         )
     return lambda lattice: SpinFilter(lattice, weights, stride=weights.shape[0], sharp=True)
-
-
-def _most_steps(make: Callable[[Lattice], AbstractCoarseGraining], lattice: Lattice) -> int:
-    """How often the rule fits until an extent is below four sites; once at least."""
-    count = 0
-    while min(lattice.shape) >= _SMALLEST:
-        try:
-            lattice = make(lattice).coarse
-        except UsageError:
-            break
-        count += min(lattice.shape) >= _SMALLEST
-    return max(count, 1)
 
 
 def _exact(data: Configurations) -> tuple[dict[str, float], list[str]]:

@@ -4,7 +4,7 @@ import io
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -27,6 +27,31 @@ __all__ = ["evaluation_file", "judged", "warn_of_few"]
 _TRUSTED = 100_000
 
 
+@runtime_checkable
+class Judged(Protocol):
+    """What a judgement needs to know of a run: flows on a Hamiltonian and MERAs have it."""
+
+    @property
+    def config(self) -> Any:
+        """With `evaluate.samples` and `evaluate.batch`."""
+        ...
+
+    @property
+    def hamiltonian(self) -> AbstractHamiltonian:
+        """The target."""
+        ...
+
+    @property
+    def reference(self) -> Reference | None:
+        """What is known of it exactly."""
+        ...
+
+    @property
+    def evaluate_key(self) -> PRNGKeyArray:
+        """Of the draws."""
+        ...
+
+
 def evaluation_file(run: RunFolder) -> Path:
     """Where the log weights and observables of the final weights lie."""
     return run.path / "evaluation.npz"
@@ -43,17 +68,13 @@ def warn_of_few(samples: int) -> None:
 
 def judged(
     folder: RunFolder,
+    setup: Judged,
     model: Sampler,
-    hamiltonian: AbstractHamiltonian,
-    reference: Reference | None,
-    *,
-    samples: int,
-    batch: int,
-    key: PRNGKeyArray,
     display: Progress,
     stop: StopRequest,
 ) -> dict[str, Any]:
     """What results.json says of the final weights; their draws, as measured, go to `evaluation_file`."""
+    samples, hamiltonian, key = setup.config.evaluate.samples, setup.hamiltonian, setup.evaluate_key
     display.event(f"compiling the sampler and drawing {samples} samples of the final weights")
     begun, times = time.monotonic(), []
 
@@ -63,7 +84,7 @@ def judged(
         if stop.reason is not None:
             raise Stopped(stop.reason)
 
-    chunks = draws(model, hamiltonian, samples, key=key, batch=min(batch, samples))
+    chunks = draws(model, hamiltonian, samples, key=key, batch=min(setup.config.evaluate.batch, samples))
     measured = collect(chunks, hamiltonian.lattice.shape, on_chunk=on_chunk)
     if not np.isfinite(measured.log_weights).all():
         bad = int((~np.isfinite(measured.log_weights)).sum())
@@ -71,7 +92,7 @@ def judged(
             f"{bad} of {samples} weights of the final model are not finite. Lower learning_rate or set "
             f"clip_norm; the checkpoint is in '{folder.checkpoints}'."
         )
-    numbers = quality(measured, reference, key=jax.random.fold_in(key, 1))
+    numbers = quality(measured, setup.reference, key=jax.random.fold_in(key, 1))
     _store(folder, measured)
     (first, before), (last, done) = times[0], times[-1]
     return {

@@ -102,17 +102,7 @@ def run_mera(
 def _results(
     folder: RunFolder, setup: MERASetup, result: TrainResult, display: Any, stop: StopRequest
 ) -> dict[str, Any]:
-    numbers = judged(
-        folder,
-        result.state.averaged,
-        setup.hamiltonian,
-        setup.reference,
-        samples=setup.config.evaluate.samples,
-        batch=setup.config.evaluate.batch,
-        key=setup.evaluate_key,
-        display=display,
-        stop=stop,
-    )
+    numbers = judged(folder, setup, result.state.averaged, display, stop)
     return numbers | {"seed": setup.config.seed} | training_facts(folder, result)
 
 

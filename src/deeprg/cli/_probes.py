@@ -16,14 +16,13 @@ from deeprg.lattice import Lattice
 from deeprg.probes import (
     ScalingDimension,
     TwoPoint,
-    VHMaps,
     band_structure,
+    maps_of,
     match_patterns,
     pattern_statistics,
     receptive_fields,
     scaling_dimension,
     two_point,
-    vh_maps,
     weight_spectrum,
 )
 from deeprg.report.patterns import plot_radial_profiles
@@ -33,7 +32,7 @@ from deeprg.report.vh_maps import plot_tiles
 from deeprg.report.weight_spectra import plot_bands, plot_weight_spectra
 from deeprg.runs.errors import DeeprgError, UsageError
 
-__all__ = ["PROBES", "Finding", "Subject", "dimension", "extremes", "maps_of", "rule_of"]
+__all__ = ["PROBES", "Finding", "Subject", "dimension", "rule_of"]
 
 _AT_ONCE, _BLOCKS = 2048, 20
 _MOST_SITES = 16  # of which all couplings up to fourth order are taken; else pairs near each other
@@ -97,16 +96,6 @@ class Finding:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def extremes(maps: VHMaps) -> tuple[float, float]:
-    """The largest |M_a(i)| of every coarse site a, averaged over a, with the mean of their errors.
-
-    The errors of different sites come from the same configurations, so their mean bounds the true one.
-    """
-    place = np.abs(maps.value).argmax(axis=1)[:, None]
-    best = np.abs(np.take_along_axis(maps.value, place, axis=1))
-    return float(best.mean()), float(np.take_along_axis(maps.error, place, axis=1).mean())
-
-
 def dimension(curve: TwoPoint) -> ScalingDimension | None:
     """The scaling dimension, None where the lattice or the data do not allow a fit."""
     try:
@@ -115,19 +104,12 @@ def dimension(curve: TwoPoint) -> ScalingDimension | None:
         return None
 
 
-def maps_of(rule: Any, x: np.ndarray, key: PRNGKeyArray, *, connected: bool = False) -> VHMaps:
-    """⟨v h⟩, with E[h | v] where the rule knows it."""
-    blocks = min(_BLOCKS, x.shape[0] * x.shape[1] // 2)
-    mean = hasattr(rule, "mean") and getattr(rule, "averages", True)
-    return vh_maps(rule, x, key=key, mean=mean, blocks=blocks, connected=connected)
-
-
 def _vh(subject: Subject) -> Finding:
     raw = maps_of(subject.rule, subject.x, subject.key)
     connected = maps_of(subject.rule, subject.x, subject.key, connected=True)
     numbers = {}
     for name, maps in (("raw", raw), ("connected", connected)):
-        value, error = extremes(maps)
+        value, error = maps.peak
         numbers[name] = {"peak": value, "peak_error": error, "n": maps.n, "short": maps.short}
     fig, axes = figure(11.0, 4.8, ncols=2)
     plot_tiles(axes[0], raw.maps, title="raw")

@@ -263,15 +263,5 @@ def judge(
     folder: RunFolder, setup: Setup, result: TrainResult, display: Progress, stop: StopRequest
 ) -> dict[str, Any]:
     """Everything in results.json, from samples of the final averaged weights."""
-    numbers = judged(
-        folder,
-        result.state.averaged,
-        setup.hamiltonian,
-        setup.reference,
-        samples=setup.config.evaluate.samples,
-        batch=setup.config.evaluate.batch,
-        key=setup.evaluate_key,
-        display=display,
-        stop=stop,
-    )
+    numbers = judged(folder, setup, result.state.averaged, display, stop)
     return numbers | spin_log_partition(numbers, setup.hamiltonian) | facts(folder, setup, result)

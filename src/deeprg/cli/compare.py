@@ -67,7 +67,7 @@ def compare(
             raise UsageError(f"--preset {preset} chooses everything; leave out {', '.join(others)}.")
         from deeprg.cli._bench_preset import run_preset
 
-        return run_preset(preset, out=out, seed=seed, json=json, changes={})
+        return run_preset(preset, out=out, seed=seed, json=json)
     if coarse_grainings is not None or probes is not None or data is not None:
         if subjects and coarse_grainings is not None:
             raise UsageError("name the coarse-grainings once: as words, or with --coarse-grainings A,B,C.")

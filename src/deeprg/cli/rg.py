@@ -1,7 +1,7 @@
 """`deeprg rg`: renormalization written down and read off configurations."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -152,61 +152,49 @@ def rg_information(
     from deeprg.cli._information_curve import run_information_curve
     from deeprg.runs.errors import UsageError
 
+    search: dict[str, Any] = {
+        "source": source,
+        "block": block,
+        "buffer": buffer,
+        "environment": environment,
+        "hidden": hidden,
+        "width": width,
+        "period": period,
+        "steps": steps,
+        "seed": seed,
+        "out": out,
+        "json": json,
+    }
     if temperature == "all":
         if save is not None:
             raise UsageError(
                 "--save takes the filters of one temperature; leave it out with --temperature all."
             )
-        return run_information_curve(
-            source=source,
-            block=block,
-            buffer=buffer,
-            environment=environment,
-            hidden=hidden,
-            width=width,
-            period=period,
-            steps=steps,
-            seed=seed,
-            out=out,
-            turned=oriented,
-            json=json,
-        )
+        return run_information_curve(**search, turned=oriented)
     if oriented:
         raise UsageError("--oriented is for a curve over temperatures: --temperature all.")
+    return run_information(**search, temperature=temperature, save=save)
 
-    return run_information(
-        source=source,
-        temperature=temperature,
-        block=block,
-        buffer=buffer,
-        environment=environment,
-        hidden=hidden,
-        width=width,
-        period=period,
-        steps=steps,
-        seed=seed,
-        out=out,
-        save=save,
-        json=json,
-    )
+
+_Units = Annotated[Path, Parameter(name="--with", help="an ensemble E.zarr, or a .npy file [samples, units]")]
+_Temperature = Annotated[str | None, Parameter(help="of an ensemble: a value, critical or its number")]
+_Shuffling = Annotated[int, Parameter(converter=whole, help="seed of the shuffling of the control")]
+_Figure = Annotated[Path | None, Parameter(help="a figure: .png, .svg or .pdf")]
+_Json = Annotated[bool, Parameter(negative="", help="one JSON document on stdout")]
 
 
 @app.command(name="modes")
 def rg_modes(
     *,
-    source: Annotated[
-        Path, Parameter(name="--with", help="an ensemble E.zarr, or a .npy file [samples, units]")
-    ],
-    temperature: Annotated[
-        str | None, Parameter(help="of an ensemble: a value, critical or its number")
-    ] = None,
+    source: _Units,
+    temperature: _Temperature = None,
     kept: Annotated[
         str | None, Parameter(help="numbers of modes, 128,64,...; default: all, half of them, ...")
     ] = None,
     held_out: Annotated[float, Parameter(help="share of the samples, the last, that judges the modes")] = 0.5,
-    seed: Annotated[int, Parameter(converter=whole, help="of the shuffling of the control")] = 0,
-    out: Annotated[Path | None, Parameter(help="a figure: .png, .svg or .pdf")] = None,
-    json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+    seed: _Shuffling = 0,
+    out: _Figure = None,
+    json: _Json = False,
 ) -> int:
     """Cut the modes of least variance: how far from Gaussian samples of any units are, cut by cut.
 
@@ -224,12 +212,8 @@ def rg_modes(
 @app.command(name="pairs")
 def rg_pairs(
     *,
-    source: Annotated[
-        Path, Parameter(name="--with", help="an ensemble E.zarr, or a .npy file [samples, units]")
-    ],
-    temperature: Annotated[
-        str | None, Parameter(help="of an ensemble: a value, critical or its number")
-    ] = None,
+    source: _Units,
+    temperature: _Temperature = None,
     steps: Annotated[
         int | None,
         Parameter(converter=whole, help="how often clusters are paired; default: until four are left"),
@@ -237,9 +221,9 @@ def rg_pairs(
     held_out: Annotated[
         float, Parameter(help="share of the samples, the last, that judges the pairs; 0: all, biased")
     ] = 0.5,
-    seed: Annotated[int, Parameter(converter=whole, help="of the shuffling of the control")] = 0,
-    out: Annotated[Path | None, Parameter(help="a figure: .png, .svg or .pdf")] = None,
-    json: Annotated[bool, Parameter(negative="", help="one JSON document on stdout")] = False,
+    seed: _Shuffling = 0,
+    out: _Figure = None,
+    json: _Json = False,
 ) -> int:
     """Add the most correlated units in pairs, and the pairs again: exponents of any samples of units.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from deeprg.cli._flags import whole
+from deeprg.cli._flags import given_values, whole
 
 __all__ = ["target_of", "train_mera"]
 
@@ -87,13 +87,15 @@ def train_mera(
         "evaluate": {"samples": ess},
     }
     run = {"seed": seed, "start": start, "checkpoint_seconds": checkpoint_seconds}
-    values: dict[str, Any] = {name: _given(section) for name, section in sections.items()} | _given(run)
+    values: dict[str, Any] = {
+        name: given_values(section) for name, section in sections.items()
+    } | given_values(run)
     if resume is not None:
         target = {"model": model, "size": size, "shape": shape, "temperature": temperature, "out": out}
         given = [
-            *_given(target),
-            *_given(run),
-            *(n for section in sections.values() for n in _given(section)),
+            *given_values(target),
+            *given_values(run),
+            *(n for section in sections.values() for n in given_values(section)),
         ]
         if given or options or tables:
             names = ", ".join([*given, *options, *(["tables"] if tables else [])])
@@ -112,10 +114,6 @@ def train_mera(
         where = str(shape) if size is None else f"{size}x{size}"
         values["model"] = target_of(model or "ising", options, where, temperature or "critical")
     return run_mera(values, out=out, resume=resume, time_limit=time_limit, json=json, argv=sys.argv)
-
-
-def _given(section: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in section.items() if value is not None}
 
 
 def target_of(name: str, options: tuple[str, ...], shape: str, temperature: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from deeprg.probes.bench import (
     Column,
     Contestant,
     Judge,
+    abs_magnetization,
     exact_values,
     judge_all,
     judges_named,
@@ -89,7 +90,13 @@ from deeprg.probes.spectra import (
 )
 from deeprg.probes.spin_couplings import PairCouplings, fit_pair_couplings
 from deeprg.probes.spin_operators import SPIN_OPERATORS, SpinOperator, measure_operators, spin_operators
-from deeprg.probes.stability import Stability, exact_stability, monte_carlo_rg, stability_matrix
+from deeprg.probes.stability import (
+    Stability,
+    exact_stability,
+    monte_carlo_rg,
+    most_steps,
+    stability_matrix,
+)
 from deeprg.probes.temperature_curves import (
     ParameterCurve,
     TemperatureCurves,
@@ -114,7 +121,7 @@ from deeprg.probes.two_point import (
     two_point,
 )
 from deeprg.probes.variational_rg import RenormalisedCouplings, variational_rg
-from deeprg.probes.vh_maps import RelativeMap, VHMaps, relative_map, vh_maps
+from deeprg.probes.vh_maps import RelativeMap, VHMaps, maps_of, relative_map, vh_maps
 
 __all__ = [
     "ESTIMATORS",
@@ -166,6 +173,7 @@ __all__ = [
     "TwoPoint",
     "VHMaps",
     "WeightSpectrum",
+    "abs_magnetization",
     "axis_profile",
     "band_structure",
     "chain_course",
@@ -201,11 +209,13 @@ __all__ = [
     "latent_reach",
     "magnetization_thermometer",
     "main_spot",
+    "maps_of",
     "marchenko_pastur",
     "match_patterns",
     "measure_operators",
     "mode_flow",
     "monte_carlo_rg",
+    "most_steps",
     "pair_units",
     "participation_ratio",
     "pattern_autocorrelation",

@@ -1,6 +1,5 @@
 """Fine and coarse spins together, with a bias on the coarse ones: the chain behind variational RG."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +32,6 @@ class BiasedChain(eqx.Module):
     hamiltonian: AbstractHamiltonian
     rule: BlockRule
     operators: tuple[SpinOperator, ...] = eqx.field(static=True)
-    colours: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     period: int = eqx.field(static=True)
 
     def __init__(self, hamiltonian: AbstractHamiltonian, rule: BlockRule, operators: Sequence[SpinOperator]):
@@ -46,7 +44,6 @@ class BiasedChain(eqx.Module):
         extents = rule.coarse.shape
         fitting = [m for m in range(reach + 1, max(extents) + 1) if all(e % m == 0 for e in extents)]
         self.period = fitting[0] if fitting else max(extents)
-        self.colours = tuple(itertools.product(*(range(min(self.period, extent)) for extent in extents)))
 
     def start(self, chains: int, *, key: PRNGKeyArray) -> Spins:
         """Hot fine spins and a draw of their coarse ones."""
@@ -62,10 +59,9 @@ class BiasedChain(eqx.Module):
         """Sweeps over all spins; the operators of coarse and of fine spins after each."""
 
         def sweep(spins: Spins, key: PRNGKeyArray) -> tuple[Spins, tuple[Array, Array]]:
-            keys = iter(jax.random.split(key, len(self.colours) * self.rule.side**self.rule.fine.ndim))
-            for colour in self.colours:
-                for place in range(self.rule.side**self.rule.fine.ndim):
-                    spins = self._pairs(spins, bias, colour, place, next(keys))
+            places = self.rule.sites.shape[-1]
+            for place, own in enumerate(jax.random.split(key, places)):
+                spins = self._pairs(spins, bias, place, own)
             return spins, (self._sums(spins[1]), self._sums(spins[0]))
 
         spins, (coarse, fine) = jax.lax.scan(sweep, spins, jax.random.split(key, sweeps))
@@ -74,32 +70,36 @@ class BiasedChain(eqx.Module):
     def _sums(self, s: Float[Array, "n *lattice"]) -> Float[Array, "n operators"]:
         return operator_sums(self.operators, s, jnp.float32)
 
-    def _pairs(
-        self,
-        spins: Spins,
-        bias: Float[Array, " operators"],
-        colour: tuple[int, ...],
-        place: int,
-        key: PRNGKeyArray,
-    ) -> Spins:
-        """New (x_i, y_I) for one site of every block of a colour."""
-        x, y = spins
-        coordinates = self.rule.coarse.coordinates() % self.period
-        blocks = np.flatnonzero((coordinates == np.array(colour)).all(axis=1))
-        sites = self.rule.sites.reshape(-1, self.rule.side**self.rule.fine.ndim)[blocks, place]
-        flat, coarse = x.reshape(len(x), -1), y.reshape(len(y), -1)
-        with_value = lambda value: flat.at[:, sites].set(value).reshape(x.shape)
+    def _pairs(self, spins: Spins, bias: Float[Array, " operators"], place: int, key: PRNGKeyArray) -> Spins:
+        """New (x_i, y_I) for one site of every block, colour after colour."""
+        x = spins[0]
+        sites = self.rule.sites.reshape(-1, self.rule.sites.shape[-1])[:, place]
         mean: Any = self.rule.mean  # pyright: ignore[reportAttributeAccessIssue]
-        up, down = (jax.vmap(mean)(with_value(v)).reshape(coarse.shape)[:, blocks] for v in (1.0, -1.0))
-        force = -jax.vmap(jax.grad(self.hamiltonian.energy))(x).reshape(flat.shape)[:, sites]
-        pull = jax.grad(lambda y: jnp.sum(self._sums(y) @ bias))(y).reshape(coarse.shape)[:, blocks]
-        states = [(s, t) for s in (1.0, -1.0) for t in (1.0, -1.0)]
-        log_p = jnp.stack(
-            [s * force + jnp.log((1 + t * (up if s > 0 else down)) / 2) + t * pull for s, t in states],
-            axis=-1,
+        flat = x.reshape(len(x), -1)
+        # E[y_I | x] with x_i up and down: of the block alone, so that it is the same for all colours.
+        up, down = (
+            jax.vmap(mean)(flat.at[:, sites].set(v).reshape(x.shape)).reshape(len(x), -1) for v in (1.0, -1.0)
         )
-        chosen = jax.random.categorical(key, log_p)
-        fine_new, coarse_new = (jnp.asarray(row, x.dtype)[chosen] for row in zip(*states, strict=True))
-        flat = flat.at[:, sites].set(fine_new)
-        coarse = coarse.at[:, blocks].set(coarse_new)
-        return flat.reshape(x.shape), coarse.reshape(y.shape)
+        states = [(s, t) for s in (1.0, -1.0) for t in (1.0, -1.0)]
+
+        def one(spins: Spins, turn: tuple[Array, PRNGKeyArray]) -> tuple[Spins, None]:
+            (x, y), (mine, own) = spins, turn
+            flat, coarse = x.reshape(len(x), -1), y.reshape(len(y), -1)
+            force = -jax.vmap(jax.grad(self.hamiltonian.energy))(x).reshape(flat.shape)[:, sites]
+            pull = jax.grad(lambda y: jnp.sum(self._sums(y) @ bias))(y).reshape(coarse.shape)
+            log_p = [s * force + jnp.log((1 + t * (up if s > 0 else down)) / 2) + t * pull for s, t in states]
+            chosen = jax.random.categorical(own, jnp.stack(log_p, axis=-1))
+            new_x, new_y = (jnp.asarray(row, x.dtype)[chosen] for row in zip(*states, strict=True))
+            flat = flat.at[:, sites].set(jnp.where(mine[None], new_x, flat[:, sites]))
+            coarse = jnp.where(mine[None], new_y, coarse)
+            return (flat.reshape(x.shape), coarse.reshape(y.shape)), None
+
+        colours = jnp.asarray(self._colours())
+        spins, _ = jax.lax.scan(one, spins, (colours, jax.random.split(key, len(colours))))
+        return spins
+
+    def _colours(self) -> np.ndarray:
+        """The blocks of every colour, booleans [colours, blocks]."""
+        place = self.rule.coarse.coordinates() % self.period
+        colours = np.unique(place, axis=0)
+        return (place[None] == colours[:, None]).all(axis=-1)

@@ -15,14 +15,22 @@ from deeprg.montecarlo import gamma_method
 from deeprg.probes.patterns import pattern_statistics
 from deeprg.probes.site_information import site_information
 from deeprg.probes.spin_couplings import fit_pair_couplings
-from deeprg.probes.stability import monte_carlo_rg
+from deeprg.probes.stability import monte_carlo_rg, most_steps
 from deeprg.probes.two_point import scaling_dimension, two_point
-from deeprg.probes.vh_maps import vh_maps
+from deeprg.probes.vh_maps import maps_of
 from deeprg.runs.errors import DeeprgError, NumericalError, UsageError, nearest
 
-__all__ = ["JUDGES", "Cell", "Column", "Contestant", "Judge", "exact_values", "judge_all", "judges_named"]
-
-_SMALLEST = 4
+__all__ = [
+    "JUDGES",
+    "Cell",
+    "Column",
+    "Contestant",
+    "Judge",
+    "abs_magnetization",
+    "exact_values",
+    "judge_all",
+    "judges_named",
+]
 
 
 @dataclass(frozen=True)
@@ -93,25 +101,15 @@ class Judge:
 def _exponents(one: Contestant, x: np.ndarray, key: PRNGKeyArray) -> dict[str, Cell]:
     """Of the last step that leaves four sites along an axis; of the one step of a rule for one lattice."""
     one.require("spins", "placed")
-    step, repeat, count = one.step, one.repeat, 1
-    if repeat is not None:
-        lattice = step.coarse
-        while min(coarse := _coarse(repeat, lattice)) >= _SMALLEST:
-            lattice, count = Lattice(coarse), count + 1
-    make = repeat if repeat is not None else (lambda lattice: step)
+    step, make, count = one.step, lambda lattice: one.step, 1
+    if one.repeat is not None:
+        make, count = one.repeat, most_steps(one.repeat, step.fine)
     found = monte_carlo_rg(make, step.fine, x, steps=count, key=key)[-2:]
     note = f"step {count}, {found[0].fine} to {found[0].coarse}"
     return {
         name: Cell(float(s.exponents[-1, 0]), float(s.errors[-1, 0]), note=note)
         for name, s in zip(("y_T", "y_H"), found, strict=True)
     }
-
-
-def _coarse(repeat: Callable[[Lattice], AbstractCoarseGraining], lattice: Lattice) -> tuple[int, ...]:
-    try:
-        return repeat(lattice).coarse.shape
-    except UsageError:
-        return (0,)
 
 
 def _information(one: Contestant, x: np.ndarray, key: PRNGKeyArray) -> dict[str, Cell]:
@@ -131,13 +129,22 @@ def _correlators(one: Contestant, x: np.ndarray, key: PRNGKeyArray) -> dict[str,
             cells[f"delta_{name}"] = Cell(fit.value, fit.error)
         except DeeprgError as error:
             cells[f"delta_{name}"] = Cell(reason=_sentence(error))
+    cells["abs_magnetization"] = Cell(*abs_magnetization(coarse))
+    return cells
+
+
+def abs_magnetization(coarse: np.ndarray) -> tuple[float, float]:
+    """⟨|mean_a h_a|⟩ of coarse configurations [chains, draws, *coarse], with the error of correlated draws.
+
+    >>> abs_magnetization(np.ones((2, 10, 4, 4)))
+    (1.0, 0.0)
+    """
     m = np.abs(coarse.reshape(*coarse.shape[:2], -1).mean(axis=-1)).astype(np.float64)
     try:
-        mean = gamma_method(m)
-        cells["abs_magnetization"] = Cell(mean.mean, mean.error)
+        found = gamma_method(m)
     except NumericalError:  # no fluctuations, no error
-        cells["abs_magnetization"] = Cell(float(m.mean()), 0.0)
-    return cells
+        return float(m.mean()), 0.0
+    return found.mean, found.error
 
 
 def _couplings(one: Contestant, x: np.ndarray, key: PRNGKeyArray) -> dict[str, Cell]:
@@ -149,14 +156,9 @@ def _couplings(one: Contestant, x: np.ndarray, key: PRNGKeyArray) -> dict[str, C
 
 
 def _patterns(one: Contestant, x: np.ndarray, key: PRNGKeyArray) -> dict[str, Cell]:
-    maps = vh_maps(one.step, x, key=key, blocks=min(20, x.shape[0] * x.shape[1] // 2))
+    maps = maps_of(one.step, x, key)
     plain = pattern_statistics(maps.maps).to_dict()
-    peak = np.abs(maps.value).max(axis=1)
-    spread = float(peak.std() / np.sqrt(len(peak)))
-    return {
-        "peak": Cell(float(peak.mean()), spread),
-        "width": Cell(float(plain["median_width"])),
-    }
+    return {"peak": Cell(*maps.peak), "width": Cell(float(plain["median_width"]))}
 
 
 def _sentence(error: Exception) -> str:

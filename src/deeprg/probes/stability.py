@@ -19,7 +19,7 @@ from deeprg.montecarlo.jackknife import block_sums, delete_one
 from deeprg.probes.spin_operators import SpinOperator, measure_operators, spin_operators
 from deeprg.runs.errors import NumericalError, UsageError
 
-__all__ = ["Stability", "exact_stability", "monte_carlo_rg", "stability_matrix"]
+__all__ = ["Stability", "exact_stability", "monte_carlo_rg", "most_steps", "stability_matrix"]
 
 _WORST = 1e12  # condition number of ⟨S' S'⟩ beyond which the solution is noise
 _MOST_COARSE = 12
@@ -149,6 +149,29 @@ def monte_carlo_rg(
             found.append(Stability(lattice, link.coarse, parity, scale, names, *parts))
         before, lattice, temperature = after, link.coarse, None
     return found
+
+
+def most_steps(
+    rule: Callable[[Lattice], AbstractCoarseGraining], lattice: Lattice, *, smallest: int = 4
+) -> int:
+    """How often a rule applies until fewer than `smallest` sites would be left along an axis; once at least.
+
+    It ends earlier where the rule does not fit.
+
+    >>> from deeprg.coarsegrain import Decimation
+    >>> most_steps(Decimation, Lattice((32, 32)))
+    3
+    """
+    count = 0
+    while True:
+        try:
+            lattice = rule(lattice).coarse
+        except UsageError:
+            break
+        if min(lattice.shape) < smallest:
+            break
+        count += 1
+    return max(count, 1)
 
 
 def exact_stability(

@@ -11,8 +11,9 @@ from deeprg.coarsegrain import AbstractCoarseGraining, coarsen_batches, ensemble
 from deeprg.montecarlo.jackknife import FEWEST_BLOCKS, TAUS_PER_BLOCK, delete_one, slowest_tau
 from deeprg.runs.errors import UsageError
 
-__all__ = ["RelativeMap", "VHMaps", "relative_map", "vh_maps"]
+__all__ = ["RelativeMap", "VHMaps", "maps_of", "relative_map", "vh_maps"]
 
+_BLOCKS = 20
 _AT_ONCE = 1 << 22  # numbers in the jackknife replicas that are in memory together
 
 
@@ -38,6 +39,16 @@ class VHMaps:
     def maps(self) -> np.ndarray:
         """The values as pictures, [coarse sites, *fine]."""
         return self.value.reshape(-1, *self.fine)
+
+    @property
+    def peak(self) -> tuple[float, float]:
+        """The largest |M_a(i)| of every coarse site a, averaged over a, with the mean of their errors.
+
+        The errors of different sites come from the same configurations, so their mean bounds the true one.
+        """
+        place = np.abs(self.value).argmax(axis=1)[:, None]
+        best = np.abs(np.take_along_axis(self.value, place, axis=1))
+        return float(best.mean()), float(np.take_along_axis(self.error, place, axis=1).mean())
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
@@ -125,6 +136,23 @@ def vh_maps(
         n=sums.n,
         short=sums.short,
     )
+
+
+def maps_of(
+    rule: AbstractCoarseGraining, x: np.ndarray, key: PRNGKeyArray, *, connected: bool = False
+) -> VHMaps:
+    """⟨v h⟩ of configurations [chains, draws, *fine], with E[h | v] where the rule knows it.
+
+    >>> import jax
+    >>> from deeprg.coarsegrain import Decimation
+    >>> from deeprg.lattice import Lattice
+    >>> spins = np.random.default_rng(0).choice((-1.0, 1.0), size=(2, 500, 4))
+    >>> maps_of(Decimation(Lattice((4,))), spins, jax.random.key(0)).peak[0]             # each is a spin
+    1.0
+    """
+    blocks = min(_BLOCKS, x.shape[0] * x.shape[1] // 2)
+    mean = hasattr(rule, "mean") and getattr(rule, "averages", True)
+    return vh_maps(rule, x, key=key, mean=mean, blocks=blocks, connected=connected)
 
 
 def relative_map(

@@ -14,7 +14,7 @@ from deeprg.coarsegrain.information import BlockReader, Surroundings, fit_rsmi, 
 from deeprg.hamiltonians import CRITICAL_TEMPERATURE
 from deeprg.lattice import Lattice
 from deeprg.montecarlo.information import InformationEstimate
-from deeprg.probes import Stability, monte_carlo_rg
+from deeprg.probes import Stability, monte_carlo_rg, most_steps
 from deeprg.runs.schema import Config
 from deeprg.studies._spins import ising_data
 from deeprg.train import Plan
@@ -89,7 +89,7 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
     found.weights[UNTRAINED] = noise * scale / np.linalg.norm(noise)
     for name, rule in _rules(found.weights).items():
         say(f"exponents of {name}")
-        steps = _most_steps(rule, lattice)
+        steps = most_steps(rule, lattice)
         found.exponents[name] = monte_carlo_rg(
             rule, lattice, critical, steps=steps, key=next(keys), even=settings.even, odd=settings.odd
         )
@@ -106,17 +106,6 @@ def _rules(weights: dict[str, np.ndarray]) -> dict[str, Callable[[Lattice], Abst
         "majority": lambda lattice: Majority(lattice, ties="random"),
         "decimation": Decimation,
     }
-
-
-def _most_steps(rule: Callable[[Lattice], AbstractCoarseGraining], lattice: Lattice) -> int:
-    """Down to lattices of 4x4, or of the filter's side."""
-    count = 0
-    while lattice.shape[0] > 4:
-        link = rule(lattice)
-        lattice, count = link.coarse, count + 1
-        if isinstance(link, SpinFilter) and lattice.shape[0] < link.side:
-            break
-    return count
 
 
 def _inform(

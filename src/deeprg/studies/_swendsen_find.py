@@ -9,7 +9,7 @@ import pydantic
 from deeprg.coarsegrain import AbstractCoarseGraining, Decimation, Majority
 from deeprg.hamiltonians import Ising, critical_point, critical_temperature
 from deeprg.lattice import Lattice
-from deeprg.probes import Stability, exact_stability, monte_carlo_rg
+from deeprg.probes import Stability, exact_stability, monte_carlo_rg, most_steps
 from deeprg.runs.schema import Config
 from deeprg.studies._spins import ising_chains
 
@@ -32,7 +32,6 @@ PAIRS, TRIPLES = "majority, b = 2", "majority, b = 3"
 ONE_SPIN, DECIMATION = "ties by one spin", "decimation"
 HOT, COLD = "majority, T above T_c", "majority, T below T_c"
 CUBE, SMALL = "majority, cubic lattice", "majority, 4x4"
-_LAST = 4  # sites along an axis of the last lattice
 _MOST = {"even": 7, "odd": 4}
 _FEW = {"even": 2, "odd": 1}  # what a 2x2 lattice can hold
 
@@ -115,7 +114,7 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
     ) -> None:
         say(f"{case}: {count} configurations on {lattice}")
         spins = ising_chains(lattice, ratio * critical_temperature(lattice), count, seed)
-        steps = _steps(rule, lattice)
+        steps = most_steps(rule, lattice)
         found.steps[case] = monte_carlo_rg(rule, lattice, spins, steps=steps, key=next(keys), **operators)
 
     seed, count = settings.seed, settings.controls
@@ -145,11 +144,3 @@ def _thirds(lattice: Lattice) -> AbstractCoarseGraining:
 
 def _first(lattice: Lattice) -> AbstractCoarseGraining:
     return Majority(lattice, ties="first")
-
-
-def _steps(rule: Callable[[Lattice], AbstractCoarseGraining], lattice: Lattice) -> int:
-    """How often the rule applies until the last lattice has four sites along an axis; once at least."""
-    count = 1
-    while (lattice := rule(lattice).coarse).shape[0] > _LAST:
-        count += 1
-    return count

@@ -13,8 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
-from ...montecarlo.information import InformationEstimate
-from ...montecarlo.jackknife import block_sums, delete_one
+from ...montecarlo.information import InformationEstimate, classified_information
 from ...runs.errors import UsageError
 from ...train import Plan, TrainState, train
 from ._objective import Classifier, ReadInformation, RetainedInformation, classifier
@@ -174,12 +173,7 @@ def _likelihood(
 
 def _estimate(states: np.ndarray, log_q: np.ndarray, count: int) -> InformationEstimate:
     n = len(states)
-
-    def information(p: np.ndarray, log_q: float) -> float:
-        return float(entr(p).sum() + (np.count_nonzero(p) - 1) / (2 * n) + log_q)
-
-    sums = {name: block_sums([v], _BLOCKS) for name, v in (("p", np.eye(count)[states]), ("log_q", log_q))}
-    found = delete_one(information, {name: part for name, (part, _) in sums.items()}, sums["p"][1])
+    found = classified_information(states, log_q, count, blocks=_BLOCKS)
     entropy = float(entr(np.bincount(states, minlength=count) / n).sum())
     flags = []
     if log_q.min() < _SURE:

@@ -2,6 +2,7 @@
 
 from deeprg.montecarlo.information._barber_agakov import barber_agakov_information
 from deeprg.montecarlo.information._bounds import NWJ, DonskerVaradhan, InfoNCE, Smile
+from deeprg.montecarlo.information._classified import classified_information
 from deeprg.montecarlo.information._critics import ConcatenatedCritic, GaussianRatio, SeparableCritic
 from deeprg.montecarlo.information._discrete import discrete_information
 from deeprg.montecarlo.information._entropy import (
@@ -35,6 +36,7 @@ __all__ = [
     "SeparableCritic",
     "Smile",
     "barber_agakov_information",
+    "classified_information",
     "differential_entropy",
     "discrete_information",
     "gaussian_copula_information",

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, Scalar
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
+from deeprg.montecarlo.information._classified import classified_information
 from deeprg.montecarlo.information._critics import silent
 from deeprg.montecarlo.information._discrete import labels
 from deeprg.montecarlo.information._result import InformationEstimate
@@ -154,25 +155,16 @@ def _roles(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def _value(log_ratios: np.ndarray, rows: np.ndarray, count: int, blocks: int) -> Jackknife:
-    series = {"log_ratio": log_ratios}
     if count:
-        series["p"] = np.eye(count)[rows[:, -1].astype(int)]
-    sums = {name: block_sums([part], blocks) for name, part in series.items()}
-    n = len(rows)
-
-    def information(log_ratio: float, p: np.ndarray | None = None) -> float:
-        return float(log_ratio) + (0.0 if p is None else _corrected(p, n))
-
-    return delete_one(information, {name: part for name, (part, _) in sums.items()}, sums["log_ratio"][1])
-
-
-def _corrected(p: np.ndarray, n: int) -> float:
-    """The entropy of frequencies with Miller's correction."""
-    return float(entr(p).sum() + (np.count_nonzero(p) - 1) / (2 * n))
+        return classified_information(rows[:, -1].astype(int), log_ratios, count, blocks=blocks)
+    sums, counts = block_sums([log_ratios], blocks)
+    return delete_one(lambda log_ratio: float(log_ratio), {"log_ratio": sums}, counts)
 
 
 def _entropy(states: np.ndarray, count: int) -> float:
-    return _corrected(np.bincount(states.astype(int), minlength=count) / len(states), len(states))
+    """The entropy of the labels' frequencies with Miller's correction."""
+    p = np.bincount(states.astype(int), minlength=count) / len(states)
+    return float(entr(p).sum() + (np.count_nonzero(p) - 1) / (2 * len(states)))
 
 
 def _normal_flags(y: np.ndarray) -> list[str]:
