@@ -3,13 +3,11 @@
 import contextlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import pytest
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from deeprg.cli.main import main
 
@@ -62,21 +60,7 @@ class TinyRun(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def compilation_cache(tmp_path_factory) -> Iterator[Path]:
-    """All tiny trainings are the same program: it is compiled once, for this process and its children."""
-    folder = tmp_path_factory.mktemp("compiled")
-    before = jax.config.jax_persistent_cache_min_compile_time_secs
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    reset_cache()
-    yield folder
-    jax.config.update("jax_compilation_cache_dir", None)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", before)
-    reset_cache()
-
-
-@pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory, compilation_cache) -> TinyRun:
+def tiny_run(tmp_path_factory) -> TinyRun:
     path = tmp_path_factory.mktemp("runs") / "tiny"
     answer = call("train", "flow", *TINY, "--json", "--out", path)
     assert answer.code == 0, answer.err

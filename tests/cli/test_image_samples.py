@@ -15,7 +15,7 @@ TINY = (
 
 
 @pytest.fixture(scope="module")
-def run(cli, tmp_path_factory, compilation_cache):
+def run(cli, tmp_path_factory):
     """Images with bright left and dark right halves."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)

@@ -235,15 +235,9 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_killed_interrupted_and_resumed_runs_end_the_same(
-    cli, tiny, tiny_run, compilation_cache, tmp_path, monkeypatch
-):
+def test_killed_interrupted_and_resumed_runs_end_the_same(cli, tiny, tiny_run, tmp_path, monkeypatch):
     path = tmp_path / "killed"
-    environment = os.environ | {
-        "JAX_ENABLE_X64": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(compilation_cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+    environment = os.environ | {"JAX_ENABLE_X64": "1"}
     killed = subprocess.run(
         [sys.executable, "-c", _KILL, "train", "flow", *tiny, "--out", str(path)],
         env=environment, capture_output=True, text=True, timeout=120, check=False,

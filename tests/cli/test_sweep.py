@@ -42,12 +42,10 @@ samples = 2000
 
 
 @pytest.fixture(scope="module")
-def environment(compilation_cache):
-    """What makes the processes of the points find the compiled programs."""
+def environment():
+    """The processes of the points compile what this one compiled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAX_ENABLE_X64", "1")
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(compilation_cache))
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         yield
 
 

@@ -22,7 +22,7 @@ INTERVAL = ("--temperature=4.0:6.0", "--steps=80")
 
 
 @pytest.fixture(scope="module")
-def run(cli, compilation_cache, tmp_path_factory):
+def run(cli, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "interval"
     answer = cli("train", "flow", *INTERVAL, *TINY, "--json", "--out", path)
     assert answer.code == 0, answer.err

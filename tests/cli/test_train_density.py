@@ -46,7 +46,7 @@ def arguments(ensemble):
 
 
 @pytest.fixture(scope="module")
-def run(arguments, cli, compilation_cache, tmp_path_factory):
+def run(arguments, cli, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "ising"
     answer = cli("train", "flow", *arguments, "--json", "--out", path)
     assert answer.code == 0, answer.err
@@ -123,7 +123,7 @@ def test_a_stopped_run_continues_to_the_same_bits(run, arguments, cli, tmp_path)
 
 
 @pytest.mark.slow
-def test_spins_of_an_array_are_the_same_data(arguments, cli, tmp_path, ensemble, compilation_cache):
+def test_spins_of_an_array_are_the_same_data(arguments, cli, tmp_path, ensemble):
     np.save(tmp_path / "spins.npy", draws(T, 3000, 0))
     more = ("--data", tmp_path / "spins.npy", "--hamiltonian=ising", *arguments[2:], "--json")
     answer = cli("train", "flow", *more, "--out", tmp_path / "r")
@@ -133,7 +133,7 @@ def test_spins_of_an_array_are_the_same_data(arguments, cli, tmp_path, ensemble,
 
 
 @pytest.mark.slow
-def test_an_ensemble_of_phi4_against_the_transfer_operator(cli, tmp_path, compilation_cache):
+def test_an_ensemble_of_phi4_against_the_transfer_operator(cli, tmp_path):
     """Fitted to fields alone, the flow knows ln Z and <phi^2> of the action, which the ring has exactly."""
     model = ("--shape=8", "mass_squared=-1", "quartic=1")
     drawn = cli("simulate", "phi4", *model, "-n", "20000", "--out", tmp_path / "E.zarr")
@@ -157,7 +157,7 @@ def test_an_ensemble_of_phi4_against_the_transfer_operator(cli, tmp_path, compil
 
 
 @pytest.mark.slow
-def test_real_fields_and_images(cli, tmp_path, compilation_cache):
+def test_real_fields_and_images(cli, tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "fields.npy", rng.normal(size=(400, 4, 4)) * 3 + 1)
     options = ("--steps=200", *TINY, "--json")

@@ -23,7 +23,7 @@ TINY = (
 @pytest.mark.parametrize(
     "name", ["random-bond", *(pytest.param(name, marks=pytest.mark.slow) for name in ("xy", "ising"))]
 )
-def test_a_model_against_its_exact_values(name, cli, compilation_cache, tmp_path):
+def test_a_model_against_its_exact_values(name, cli, tmp_path):
     flags, options, shape = CASES[name]
     answer = cli("train", "flow", "--hamiltonian", name, *flags, *TINY, "--json", "--out", tmp_path / "r")
     assert answer.code == 0, answer.err

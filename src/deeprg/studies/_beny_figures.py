@@ -55,7 +55,7 @@ def figures(found: Findings) -> list[StudyFigure]:
     axes[0].set_xscale("log", base=2)
     axes[0].set_xticks(sizes, [str(size) for size in sizes])
     axes[0].minorticks_off()
-    legend(axes[0])
+    legend(axes[0], loc="lower right")
     finish(axes[0], title="Distance from the target", x="L", y="KL(q|π) (nats)")
     for (name, fields), colour in zip(found.fields.items(), (ACCENT, SECOND), strict=True):
         axes[1].plot(range(len(fields)), fields, "o-", color=colour, label=name)

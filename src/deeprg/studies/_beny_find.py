@@ -1,5 +1,6 @@
 """Settings of the study of the classical MERA, and all that it measures."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,7 @@ class Settings(Config):
     sizes: tuple[int, ...] = pydantic.Field(
         (8, 16), description="L of the L x L lattices, powers of 2, rising"
     )
-    steps: tuple[int, ...] = pydantic.Field((1000, 700), description="of the training on each of them")
+    steps: tuple[int, ...] = pydantic.Field((4000, 1200), description="of the training on each of them")
     batch: int = pydantic.Field(512, ge=16)
     samples: int = pydantic.Field(100_000, ge=1000, description="draws that judge")
 
@@ -83,9 +84,11 @@ def find(settings: Settings, say: Callable[[str], None]) -> Findings:
     for size in settings.sizes:
         model = _model(size, 1 / BETA)
         say(f"tables of {size}x{size} spins, by explicit probabilities")
+        clock = time.monotonic()
         fitted = fit_tables(model)
+        seconds = time.monotonic() - clock
         found.exact_tables[size] = fitted.free_energy + _exact(model)
-        found.tables[size] = _judged(fitted.model, model, settings.samples, next(keys), 0.0)
+        found.tables[size] = _judged(fitted.model, model, settings.samples, next(keys), seconds)
     size = settings.sizes[-1]
     for name, temperature in (("T_c", critical_temperature(Lattice((size, size)))), (f"T = {_HOT}", _HOT)):
         say(f"tables of {size}x{size} spins at {name}")
