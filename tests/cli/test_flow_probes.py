@@ -46,6 +46,7 @@ def test_weights_serve_no_other_hamiltonian(cli, tiny_run, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_longer_chains_keep_their_number(cli, tiny_run, tmp_path):
     """The default depends on the length, and an ensemble cannot change it on the way."""
     options = ("--method", "latent-hmc", "--thermalise", "5", "--out", tmp_path / "E.zarr")

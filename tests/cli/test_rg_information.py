@@ -60,6 +60,7 @@ def test_dimers_are_bonds(cli, ensembles):
     assert np.shape(answer.json["filters"]) == (1, 2, 2, 2)
 
 
+@pytest.mark.slow
 def test_potts_spins_have_units_of_as_many_states(cli, ensembles):
     options = ("--block=2x1", "--buffer=1", "--environment=1", "--steps=20", "--json")
     answer = cli("rg", "information", "--with", ensembles / "potts.zarr", *options)

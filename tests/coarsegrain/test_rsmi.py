@@ -147,6 +147,7 @@ def test_canonical_filters_are_the_best_linear_pair():
         canonical_filters(v[:8], e[:8], 1)
 
 
+@pytest.mark.slow
 def test_dimers_are_read_by_their_height_gradients(tmp_path):
     """24x24: both units read the electric fields, one each; unlike filters at random."""
     bonds = independent("dimers", (24, 24), 15.0, 6000, tmp_path)

@@ -48,6 +48,7 @@ def test_a_field_is_renormalised_too():
     assert np.all(found.errors < 0.005)
 
 
+@pytest.mark.slow
 def test_a_square_is_renormalised_as_by_enumeration():
     """4x4 to 2x2 at T_c, whose even couplings are two pairs and a plaquette: each pair is counted twice."""
     model = Ising(Lattice((4, 4)), CRITICAL_TEMPERATURE)

@@ -4,6 +4,7 @@ import functools
 import itertools
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +24,7 @@ _SIDE = {1: 2, 2: 4}  # of the block whose cone, one level up, is a block of the
 Site = tuple[int, ...]
 
 
+@eqx.filter_jit
 def local_marginal(model: ClassicalMERA, number: int = 0) -> Float[Array, "..."]:
     """The distribution of a block of spins on a level (0 the finest), averaged over its places.
 
@@ -48,6 +50,7 @@ def local_marginal(model: ClassicalMERA, number: int = 0) -> Float[Array, "..."]
     return block
 
 
+@eqx.filter_jit
 def exact_free_energy(model: ClassicalMERA) -> Float[Array, ""]:
     """F = E_q[ln q + H] of a MERA of tables, exactly and differentiable, from marginals of blocks alone.
 

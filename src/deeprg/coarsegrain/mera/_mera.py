@@ -162,6 +162,7 @@ class ClassicalMERA(eqx.Module):
         x, gain = self._bathed(x, u[self._n_filled(0) :])
         return x, log_q + gain
 
+    @eqx.filter_jit
     def draw(self, key: PRNGKeyArray) -> tuple[Float[Array, "*lattice"], Float[Array, ""]]:
         """A configuration and its ln q."""
         x, log_q = self.push(self.latent(key=key)[:, None])
@@ -192,10 +193,12 @@ class ClassicalMERA(eqx.Module):
         kept = x.at[sites].set(0.0).reshape(*self.lattice.shape, -1)
         return sites, local_fields(self.hamiltonian, kept).reshape(x.shape)[sites]
 
+    @eqx.filter_jit
     def log_prob(self, x: Float[Array, "*lattice"]) -> Float[Array, ""]:
         """ln q of a configuration of spins ±1."""
         return self.log_prob_of_level(0, x.reshape(self.lattice.size, 1).astype(self.top.dtype))[0]
 
+    @eqx.filter_jit
     def log_prob_of_level(self, number: int, x: Float[Array, "size n"]) -> Float[Array, " n"]:
         """ln q of the spins of a level, 0 the finest."""
         log_q = jnp.zeros(x.shape[1], x.dtype)

@@ -39,12 +39,14 @@ class MERAStep(Decimation):
         super().__init__(model.lattices[level], side=2)
         self.model, self.level = model, level
 
+    @eqx.filter_jit
     def refine(self, coarse: Float[Array, "*coarse"], *, key: PRNGKeyArray) -> Float[Array, "*fine"]:
         """A fine configuration with that coarse one."""
         u = jax.random.uniform(key, (self.fine.size, 1), self.model.top.dtype)
         kept = coarse.reshape(-1, 1).astype(u.dtype)
         return self.model.fill(self.level, kept, u)[0].reshape(self.fine.shape).astype(coarse.dtype)
 
+    @eqx.filter_jit
     def log_refine(self, x: Float[Array, "*fine"]) -> Float[Array, ""]:
         """ln q(fine | coarse) at the coarse configuration of x."""
         return self.model.log_fill(self.level, x.reshape(-1, 1).astype(self.model.top.dtype))[0]
