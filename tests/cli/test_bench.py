@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from deeprg.cli import _bench_preset
+from deeprg.cli import _bench_data, _bench_preset
 
 from .conftest import call
 
@@ -70,10 +70,14 @@ def test_critical_data_are_simulated_once(tmp_path, monkeypatch):
         (["--coarse-grainings", "mera:nowhere"], "nowhere"),
         (["--coarse-grainings", "rsmi:nowhere.npy"], "nowhere.npy"),
         (["--coarse-grainings", "pca:many"], "pca:KEPT"),
+        (["--coarse-grainings", "pca:65"], "from 1 to 64 modes of 8x8"),
+        (["--coarse-grainings", "majority:tiess=first"], "Did you mean 'ties'?"),
+        (["--coarse-grainings", "majority,average,majority"], "'majority' is named twice"),
         (["--coarse-grainings", ""], "compare what"),
         (["majority", "--coarse-grainings", "average"], "once"),
         (["majority", "--probes", "exponent"], "no probe 'exponent'"),
         (["majority", "--data", "ising:8"], "--data ising:32, or --with"),
+        (["majority", "--data", "ising:8"], "not both"),
         (["--preset", "ising"], "leave out --with"),
     ],
 )
@@ -81,6 +85,54 @@ def test_bad_input_is_refused(place, arguments, words):
     answer = call("compare", *arguments, "--with", place / "E.zarr")
     assert answer.code == 2
     assert words in answer.err
+
+
+@pytest.mark.parametrize(
+    ("data", "names", "words"),
+    [
+        ("ising:15", "majority", "do not tile the lattice 15x15"),
+        ("ising:16", "majority,majorty", "Did you mean 'majority'?"),
+        (
+            "ising:16",
+            "majority:tiess=first",
+            "has no option 'tiess'; it has side, stride, offset, steps, ties.",
+        ),
+        ("ising:16", "majority:ties=frist", "not 'frist'"),
+        ("ising:16", "pca:0", "from 1 to 256 modes"),
+        ("ising:16", "rsmi:nowhere.npy", "nowhere.npy"),
+        ("ising:16", "mera:PLACE/mera", "but the MERA of"),
+        ("ising:16", "average,average", "'average' is named twice"),
+        ("isng:16", "average", "Did you mean 'ising'?"),
+        ("potts:16", "average", "take ising:16"),
+    ],
+)
+def test_what_the_arguments_say_is_refused_before_the_simulation(
+    place, tmp_path, monkeypatch, data, names, words
+):
+    monkeypatch.chdir(tmp_path)
+    names = names.replace("PLACE", str(place))
+    answer = call("compare", "--data", data, "--coarse-grainings", names)
+    assert answer.code == 2
+    assert words in answer.err
+    assert answer.err.count("error:") == len(answer.err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stopped_simulation_gives_its_exit_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_bench_data, "run_simulation", lambda *_, **__: 130)
+    answer = call("compare", "decimation", "--data", "ising:8")
+    assert (answer.code, answer.out) == (130, "")
+    assert "error" not in answer.err
+
+
+def test_a_lattice_too_small_for_a_fit_and_numbers_without_an_error(place):
+    answer = call("compare", "average", "--with", place / "E.zarr", "--probes", "correlators,patterns")
+    assert answer.code == 0
+    reason = "a coarse lattice of 4x4 is too small for a fit of a power law; take a larger lattice"
+    assert f"average, no Δσ, Δε: {reason}\n" in answer.out
+    (row,) = [line for line in answer.out.splitlines() if line.startswith("average ")]
+    assert len(row.split()[-1]) <= len("1.23")
 
 
 def test_unknown_presets_and_foreign_folders_are_refused(place):
@@ -108,8 +160,8 @@ def test_values_other_than_spins_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_a_preset_trains_what_is_missing_and_goes_on(tmp_path, monkeypatch):
-    """8x8 and a few steps: every contestant is there; a part that is lost is made again, no other."""
-    tiny = {"size": 8, "samples": 2000, "rbm_epochs": 2, "steps": [5, 5]}
+    """16x16 and a few steps: every contestant is there; a part that is lost is made again, no other."""
+    tiny = {"size": 16, "samples": 2000, "rbm_epochs": 2, "steps": [5, 5]}
     monkeypatch.setitem(_bench_preset.COMPARE_PRESETS, "ising", tiny)
     folder = tmp_path / "all"
     first = call("compare", "--preset", "ising", "--out", folder, "--json")

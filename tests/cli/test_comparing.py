@@ -1,5 +1,7 @@
 """Distances between hidden units mean something only where the units lie on a lattice."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +37,23 @@ def test_hidden_units(patterns, paired, regular):
     rule, place, found = placed_units(layer(patterns), patterns, np.ones(len(patterns)))
     assert (place is not None, found) == (paired, regular)
     assert rule.coarse.size == len(patterns)
+
+
+def test_every_column_is_explained_below_the_table(cli, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).choice((-1, 1), size=(300, 4, 4)))
+    answer = cli("compare", "average", "--with", tmp_path / "x.npy")
+    assert answer.code == 0, answer.err
+    header, _, row, *below = answer.out.splitlines()
+    assert row.startswith("average")
+    labels = re.split(r"  +", header.strip())
+    assert {"particip.", "spots", "off place"} < set(labels)
+    assert all(any(line.startswith(f"{label}: ") for line in below) for label in labels)
+
+
+def test_nothing_is_compared_twice(cli, tmp_path):
+    answer = cli("compare", "average", "average", "--with", tmp_path / "x.npy")
+    assert answer.code == 2
+    assert "'average' is named twice" in answer.err
 
 
 def test_block_spins_have_places():

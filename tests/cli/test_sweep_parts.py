@@ -8,22 +8,30 @@ import numpy as np
 import pytest
 from distributed.scheduler import KilledWorker
 
+from deeprg.cli import _sweep_progress
 from deeprg.cli._sweep_folder import Control, SweepFolder
-from deeprg.cli._sweep_kind import assignments
+from deeprg.cli._sweep_kind import SweepKind, assignments
 from deeprg.cli._sweep_kinds import find_kind
 from deeprg.cli._sweep_point import Job, run_point
+from deeprg.cli._sweep_progress import Running, SweepProgress
 from deeprg.cli._sweep_results import Row, curves
 from deeprg.cli._sweeping import outcome_of
+from deeprg.hamiltonians import CRITICAL_TEMPERATURE
 from deeprg.runs.folder import RunFolder
 from deeprg.runs.sweep import parse_axis
 
 
+def new_sweep(folder: Path, kind: SweepKind, *grids: str) -> SweepFolder:
+    """A sweep of which no point has begun."""
+    config = folder / "any.toml"
+    config.write_text("seed = 1\n")
+    axes = [parse_axis(text) for text in grids]
+    return SweepFolder.create(folder / "sweep", config=config, kind=kind, axes=axes, environment={})
+
+
 def test_curves_are_drawn_over_the_first_numeric_axis_but_seeds(tmp_path):
     kind = find_kind({})
-    config = tmp_path / "flow.toml"
-    config.write_text("seed = 1\n")
-    axes = tuple(parse_axis(text) for text in ("seed=0:1", "flow.layout=mera,conditional", "size=4,8"))
-    sweep = SweepFolder.create(tmp_path / "sweep", config=config, kind=kind, axes=axes, environment={})
+    sweep = new_sweep(tmp_path, kind, "seed=0:1", "flow.layout=mera,conditional", "size=4,8")
     rows = [
         Row(point, "done", None, {"gap": float(number), "gap_error": 0.5, "ess": 0.9}, "")
         for number, point in enumerate(sweep.points)
@@ -37,6 +45,43 @@ def test_curves_are_drawn_over_the_first_numeric_axis_but_seeds(tmp_path):
     assert panels["ESS"][0].error == (None,) * 4
     words = SweepFolder(sweep.run, kind, (parse_axis("flow.layout=mera,conditional"),))
     assert curves(words, []) == ("", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "resolved", "results"),
+    [
+        ("flow", {"hamiltonian": {"name": "ising", "shape": [4, 4], "temperature": "critical"}}, {}),
+        ("mera", {"model": {"temperature": CRITICAL_TEMPERATURE}}, {}),
+        ("rbm", {"data": {"temperature": "critical"}}, {"temperatures": [CRITICAL_TEMPERATURE]}),
+    ],
+)
+def test_critical_is_drawn_at_the_temperature_of_the_finished_run(tmp_path, name, resolved, results):
+    kind = find_kind({"kind": name})
+    sweep = new_sweep(tmp_path, kind, "temperature=2.0,critical")
+    run = RunFolder.create(sweep.folder("temperature-critical").path, resolved=resolved)
+    run.write_results(results)
+    found = {"gap": 0.5, "log_partition": {"value": 0.5}}
+    axis, panels = curves(sweep, [Row(point, "done", None, found, "") for point in sweep.points])
+    assert axis == "temperature"
+    (curve,) = next(iter(panels.values()))
+    assert curve.x == (2.0, pytest.approx(CRITICAL_TEMPERATURE))
+    words = SweepFolder(sweep.run, kind, (parse_axis("seed=1,critical"),))
+    assert curves(words, []) == ("", {})
+
+
+def test_progress_is_said_when_it_changes(tmp_path, capsys, monkeypatch):
+    at_work = iter([[], [], [Running("size-3", 0.5, 10, None)], [Running("size-3", 0.5, 11, None)], []])
+    monkeypatch.setattr(_sweep_progress, "running", lambda sweep, names: next(at_work))
+    monkeypatch.setattr(_sweep_progress, "_FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(_sweep_progress, "_LONGEST_PAUSE", 0.0)
+    display = SweepProgress(new_sweep(tmp_path, find_kind({}), "size=3,4"))
+    for done in (0, 0, 0, 0, 1):
+        display.look([], f"{done} of 2 points done")
+    assert capsys.readouterr().err.splitlines() == [
+        "0 of 2 points done, 0 at work",
+        "0 of 2 points done, 1 at work (size-3 50%)",
+        "1 of 2 points done, 0 at work",
+    ]
 
 
 def test_help_and_the_process_of_a_worker_load_neither_jax_nor_dask():

@@ -1,6 +1,7 @@
 """`deeprg train mera`: a tiny network through training, resumption, growth and its page; and bad input."""
 
 import json
+import shutil
 
 import pytest
 
@@ -71,9 +72,43 @@ def test_the_page_of_a_run(run):
     assert call("diagnose", folder).code == 0
 
 
+def test_the_next_step_is_a_larger_lattice_with_the_same_network(run):
+    _, answer = run
+    assert "ising --shape 8x8 --temperature 2.5 --reach 2.3 --width 4 --depth 1 --from" in answer.err
+
+
+def test_samples_have_the_averages_of_enumeration(run):
+    folder, _ = run
+    answer = call("sample", folder, "-n", "20000", "--json", "--save")
+    assert answer.code == 0, answer.err
+    found, known = answer.json, enumerate_states(Ising(Lattice((4, 4)), 2.5))
+    pull = (found["log_partition"] - known.log_partition) / found["log_partition_error"]
+    assert abs(pull) < 4
+    energy, error = (found["observables"]["energy_per_site"][name] for name in ("value", "error"))
+    assert abs(energy - known.energy_per_site) < 4 * error
+    # The twin: another temperature is told apart.
+    other = enumerate_states(Ising(Lattice((4, 4)), 2.7))
+    assert abs(energy - other.energy_per_site) > 4 * error
+    assert (folder / "samples-importance-seed0.zarr").exists()
+    assert "--seed" in call("sample", folder, "-n", "20000", "--save").err  # never overwritten
+    assert "last weights only" in call("sample", folder, "--checkpoint", "best").err
+
+
+def test_weights_that_are_not_reliable_are_diagnosed(run, tmp_path):
+    folder, _ = run
+    assert call("diagnose", folder, "--strict").code == 0
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    results = json.loads((copied / "results.json").read_text())
+    (copied / "results.json").write_text(json.dumps(results | {"ess": 0.01, "pareto_k": 1.0}))
+    answer = call("diagnose", copied, "--strict", "--json")
+    assert answer.code == 4
+    assert {one["check"] for one in answer.json["findings"]} >= {"effective samples", "importance weights"}
+
+
 def test_other_verbs_say_what_the_folder_holds(run):
     folder, _ = run
-    answer = call("sample", folder)
+    answer = call("wander", folder)
     assert answer.code == 2
     assert "the training of a classical MERA" in answer.err
 
@@ -94,7 +129,10 @@ def test_other_verbs_say_what_the_folder_holds(run):
         (["--size", "4", "--steps", "5", "--tables", "--reach", "2"], "exclude each other"),
         (["--size", "4", "--steps", "5", "--ess", "5"], "greater than or equal to 100"),
         (["--size", "4", "--steps", "5", "--from", "nowhere"], "nowhere"),
-        (["--resume", "nowhere", "--size", "4"], "leave out size"),
+        (["isin", "--size", "4", "--steps", "5"], "Did you mean 'ising'? A MERA takes ising or random-bond"),
+        (["field=0.1", "--size", "4", "--steps", "5"], "critical"),
+        (["--resume", "nowhere", "--ess", "5", "field=0.1"], "leave out field=0.1, --ess"),
+        (["--resume", "nowhere", "--size", "4"], "leave out --size"),
         (["--size", "4", "--steps", "5", "--time-limit", "0"], "must be positive"),
     ],
 )

@@ -71,6 +71,7 @@ def test_nothing_known_is_no_problem():
         (with_scalars(energy_per_site=DRAWS.scalars["energy_per_site"] + (SIGNS > 0)), "symmetry sectors"),
         (with_scalars(energy_per_site=np.full(5000, np.nan)), "finiteness"),
         (dataclasses.replace(HEALTHY, metrics=[{**METRICS[0], "loss": None}]), "finiteness"),
+        (dataclasses.replace(HEALTHY, metrics=[{**METRICS[0], "skipped": 3}]), "finiteness"),
         (dataclasses.replace(HEALTHY, status={"state": "running", "age": 1e4}), "status"),
         (dataclasses.replace(HEALTHY, status={"state": "failed", "error": "boom"}), "status"),
         (dataclasses.replace(HEALTHY, results=None, draws=None), "status"),
@@ -86,7 +87,7 @@ def test_each_problem_is_found(case, check):
     ("case", "check"),
     [
         (with_results(ess_trusted=False, ess_samples=5000), "effective samples"),
-        (dataclasses.replace(HEALTHY, metrics=[{**METRICS[0], "skipped": 3}]), "finiteness"),
+        (dataclasses.replace(HEALTHY, metrics=[{**METRICS[0], "step": 100, "skipped": 3}]), "finiteness"),
         (
             dataclasses.replace(HEALTHY, status={"state": "interrupted", "age": 5.0, "reason": "time"}),
             "status",

@@ -300,11 +300,23 @@ def test_a_carry_goes_from_step_to_step(per_call, tmp_path):
 
 def test_a_step_that_is_not_finite_keeps_the_carry():
     def bad(model, keys, carry, *, key):
-        return jnp.where(carry[0] > 1.5, jnp.nan, jnp.sum(model["w"] ** 2)), {}, carry + 1
+        return jnp.where(carry[0] > 2.5, jnp.nan, jnp.sum(model["w"] ** 2)), {}, carry + 1
 
     plan = Plan(steps=5, batch=2, max_skipped=10)
     state = TrainState.create(model(), plan, key=KEY, carry=jnp.zeros(1))
-    assert run(plan, loss=bad, start=state).state.carry.tolist() == [2.0]
+    assert run(plan, loss=bad, start=state).state.carry.tolist() == [3.0]
+
+
+def test_a_training_of_few_steps_most_of_them_not_finite_is_a_numerical_error(tmp_path):
+    """Too short for `max_skipped` in a row, and yet nothing was learned."""
+
+    def bad(model, keys, carry, *, key):
+        return jnp.where(carry[0] > 0.5, jnp.nan, jnp.sum(model["w"] ** 2)), {}, carry + 1
+
+    kept, plan = Checkpoints(tmp_path), Plan(steps=5, batch=2, max_skipped=10)
+    state = TrainState.create(model(), plan, key=KEY, carry=jnp.zeros(1))
+    with pytest.raises(NumericalError, match=r"in 4 steps, more than half of all, up to step 5.*last\.eqx"):
+        run(plan, loss=bad, start=state, checkpoints=kept)
 
 
 def test_indivisible_batch_is_refused():

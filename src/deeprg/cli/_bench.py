@@ -1,18 +1,18 @@
 """What `deeprg compare --coarse-grainings A,B` does: each before every judge, as table and figure."""
 
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from deeprg.cli._bench_rules import contestant, known_kinds, spins_of
+from deeprg.cli._bench_data import CriticalEnsemble, asked_data
+from deeprg.cli._bench_rules import Maker, contestant, known_kinds, spins_of
 from deeprg.cli._boltzmann_data import Configurations
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import check_figure, write_figure
 from deeprg.cli._probing import one_temperature
+from deeprg.cli._rule_text import refuse_twice
 from deeprg.cli._table import text_table, with_error
 from deeprg.probes.bench import Cell, Column, Contestant, Judge, exact_values, judge_all, judges_named
 from deeprg.report.bench import plot_bench
@@ -20,9 +20,9 @@ from deeprg.report.style import style
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION
 
-__all__ = ["bench", "bench_table", "missing_numbers", "run_bench", "simulated"]
+__all__ = ["bench", "bench_table", "missing_numbers", "run_bench"]
 
-_SAMPLES = 10_000
+_DIGITS = 3  # of a number without an error
 
 
 def run_bench(
@@ -40,9 +40,15 @@ def run_bench(
     check_figure(out)
     if not names:
         raise UsageError(f"compare what? Name coarse-grainings: {known_kinds()}.")
+    refuse_twice(names)
     judges = judges_named([] if probes is None else [name.strip() for name in probes.split(",")])
-    found = _read(data, source, temperature)
-    document, contestants = bench(names, judges, found, seed)
+    found = asked_data(data, source, temperature)
+    makers = [contestant(name, found) for name in names]
+    if isinstance(found, CriticalEnsemble):
+        if (code := found.simulate()) != 0:
+            return code
+        found = one_temperature(found.path, None)
+    document, contestants = bench(makers, judges, found, seed)
     if out is not None:
         with style():
             write_figure(out, plot_bench(document))
@@ -56,57 +62,12 @@ def run_bench(
     return 0
 
 
-def _read(data: str | None, source: Path | None, temperature: str | None) -> Configurations:
-    """The configurations of --with, or of --data MODEL:SIZE, simulated at T_c unless they are there."""
-    if (data is None) == (source is None):
-        raise UsageError(
-            "which configurations? Give --data ising:32, or --with E.zarr (see deeprg simulate)."
-        )
-    if source is not None:
-        return one_temperature(source, temperature)
-    model, colon, size = str(data).partition(":")
-    if not colon or not size.isdigit():
-        raise UsageError(f"--data {data}: write MODEL:SIZE, for example ising:32.")
-    if temperature is not None:
-        raise UsageError(
-            "--data is at the critical temperature; for others simulate, and give --with E.zarr."
-        )
-    path = Path("ensembles") / f"{model}-{size}x{size}-critical.zarr"
-    if path.exists():
-        say(f"configurations of {path}, which is there already")
-    else:
-        simulated(model, int(size), path)
-    return one_temperature(path, None)
-
-
-def simulated(model: str, size: int, path: Path, samples: int = _SAMPLES) -> None:
-    """A critical ensemble at `path`, by `deeprg simulate`."""
-    from deeprg.cli.main import main
-
-    say(f"simulating {samples} configurations of {model} on {size}x{size} at T_c")
-    flags = [
-        "--size",
-        str(size),
-        "--temperature",
-        "critical",
-        "-n",
-        str(samples),
-        "--out",
-        str(path),
-        "--json",
-    ]
-    with contextlib.redirect_stdout(io.StringIO()):
-        code = main(["simulate", model, *flags])
-    if code:
-        raise UsageError(f"deeprg simulate {model} ended with {code}; its message is above.")
-
-
 def bench(
-    names: Sequence[str], judges: Sequence[Judge], data: Configurations, seed: int
+    makers: Sequence[Maker], judges: Sequence[Judge], data: Configurations, seed: int
 ) -> tuple[dict[str, Any], list[Contestant]]:
     """The document of a comparison, and who was compared."""
     x = spins_of(data)
-    contestants = [contestant(name, data) for name in dict.fromkeys(names)]
+    contestants = [make(x) for make in makers]
     rows = judge_all(
         contestants,
         judges,
@@ -158,7 +119,7 @@ def bench_table(document: Mapping[str, Any]) -> str:
     body, remarks = [], []
     for row in document["rows"]:
         cells = [row["cells"].get(c["key"], {}) for c in columns]
-        numbers = [with_error(cell.get("value"), cell.get("error")) for cell in cells]
+        numbers = [with_error(cell.get("value"), cell.get("error"), digits=_DIGITS) for cell in cells]
         seconds = row["train_seconds"]
         body.append([row["name"], row["coarse"], "—" if seconds is None else f"{seconds:.0f} s", *numbers])
         notes = dict.fromkeys(cell["note"] for cell in cells if cell.get("note"))

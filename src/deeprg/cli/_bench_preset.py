@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deeprg.cli._bench import bench, bench_table, missing_numbers, simulated
+from deeprg.cli._bench import bench, bench_table, missing_numbers
+from deeprg.cli._bench_data import critical_ensemble
+from deeprg.cli._bench_rules import contestant
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import write_figure
 from deeprg.cli._probing import one_temperature
@@ -57,7 +59,7 @@ def run_preset(name: str, *, out: Path | None, seed: int, json: bool) -> int:
                 return code
             names += part.contestants
         data = one_temperature(folder.path / "E.zarr", None)
-        found, _ = bench(names, judges_named([]), data, seed)
+        found, _ = bench([contestant(name, data) for name in names], judges_named([]), data, seed)
         found["seconds"] = time.monotonic() - begun
         folder.write_results(found)
         _write_page(folder, found)
@@ -81,9 +83,9 @@ def _parts(root: Path, settings: Mapping[str, Any], seed: int) -> list[_Part]:
     data, size, own = root / "E.zarr", settings["size"], ["--seed", str(seed)]
 
     def simulation() -> int:
-        if not data.exists():
-            simulated("ising", size, data, settings["samples"])
-        return 0
+        if data.exists():
+            return 0
+        return critical_ensemble("ising", size, data, settings["samples"]).simulate()
 
     def training(kind: str, name: str, *flags: str) -> int:
         place = root / name

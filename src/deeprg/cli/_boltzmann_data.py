@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +17,7 @@ from deeprg.runs.errors import UsageError
 
 __all__ = [
     "Configurations",
+    "OnLattice",
     "Split",
     "encoded",
     "load_configurations",
@@ -173,8 +174,11 @@ def _array(path: Path) -> Configurations:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise disk_error(path, error, "read") from None
-    except (ValueError, EOFError) as error:
-        raise UsageError(f"'{path}' is no .npy array: {error}") from None
+    except (ValueError, EOFError):
+        raise UsageError(
+            f"'{path}' is no .npy array of numbers: it is text or pickled objects, or cut short. Write it "
+            "with numpy.save."
+        ) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" or not 2 <= array.ndim <= 4:
         shape = getattr(array, "shape", "?")
         raise UsageError(
@@ -223,7 +227,22 @@ def _chosen(ensemble: Ensemble, text: str | None, single: bool) -> list[int]:
     )
 
 
-def require_lattice(data: Configurations, lattice: Any, owner: str) -> None:
+@runtime_checkable
+class OnLattice(Protocol):
+    """Configurations that are, or will be, at `path`."""
+
+    @property
+    def path(self) -> Path:
+        """Where they are."""
+        ...
+
+    @property
+    def lattice(self) -> Lattice:
+        """The lattice that they live on."""
+        ...
+
+
+def require_lattice(data: OnLattice, lattice: Any, owner: str) -> None:
     """`UsageError` unless the data live on the lattice of `owner`."""
     if data.lattice != lattice:
         raise UsageError(

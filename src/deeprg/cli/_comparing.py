@@ -15,7 +15,7 @@ from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import check_figure, write_figure
 from deeprg.cli._probes import dimension, rule_of
 from deeprg.cli._probing import one_temperature
-from deeprg.cli._rule_text import rule_options
+from deeprg.cli._rule_text import refuse_twice, rule_options
 from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain import (
     BLOCK_RULES,
@@ -38,6 +38,7 @@ from deeprg.probes import (
     place_units,
     two_point,
 )
+from deeprg.probes.bench import JUDGES
 from deeprg.report.patterns import plot_radial_profiles
 from deeprg.report.style import figure, style
 from deeprg.report.vh_maps import plot_tiles
@@ -59,16 +60,25 @@ _COLUMNS = {
     "delta_spin": "Δσ",
     "delta_energy": "Δε",
 }
+_MEANINGS = {column.key: column.meaning for judge in JUDGES.values() for column in judge.columns} | {
+    "sites": "of the coarse lattice",
+    "peak_connected": "largest correlation with ⟨v⟩⟨h⟩ taken off",
+    "width": "median width of the maps of ⟨v h⟩, lattice spacings",
+    "spots": "median number of connected regions above half of the height of a map",
+    "participation": "median participation ratio of the maps, 1 for a uniform one, 1/N for one of N sites",
+    "distance": "root mean square distance to the maps of the first row",
+    "place": (
+        "root mean square distance of hidden units from the sites to which they are paired, in coarse\n"
+        "spacings (of random centres in brackets), — for block rules; Δ only where it is smaller than\n"
+        "chance allows"
+    ),
+}
 _DIMENSIONS = (
     "Δ: 1/8 and 1 for the infinite lattice at T_c; errors are statistical, small lattices add to them"
 )
 _DASH = (
     "Δ —: no fit, for the coarse lattice is too small, its correlations are lost in noise, or hidden units\n"
     "have no places on a lattice (off place —: their number fits none)"
-)
-_PLACES = (
-    "off place: root mean square distance of hidden units from the sites to which they are paired, in\n"
-    "coarse spacings (of random centres in brackets); Δ only where it is smaller than chance allows"
 )
 
 
@@ -98,10 +108,11 @@ def run_compare(
         raise UsageError(
             f"compare what? Name block rules ({known}) and run folders, for example average RUN."
         )
+    refuse_twice(subjects)
     if source is None:
         raise UsageError("which configurations? Give --with E.zarr (see deeprg simulate) or --with rows.npy.")
     data = one_temperature(source, temperature)
-    rules = {name: _rule(name, data) for name in dict.fromkeys(subjects)}
+    rules = {name: _rule(name, data) for name in subjects}
     rows: list[_Row] = []
     for name, rule in rules.items():
         say(f"{name}: {rule.fine} -> {rule.coarse.size} sites")
@@ -123,11 +134,11 @@ def run_compare(
     else:
         cells = [[row.name, *(_cell(row.numbers[key]) for key in _COLUMNS)] for row in rows]
         print(text_table(cells, header=["", *_COLUMNS.values()]))
-        print(f"\n{data.describe()}; distance: to the maps of {rows[0].name}")
+        print(f"\n{data.describe()}\n")
+        for key, label in _COLUMNS.items():
+            print(f"{label}: {_MEANINGS[key]}")
         if any(row.numbers["delta_spin"] or row.numbers["delta_energy"] for row in rows):
             print(_DIMENSIONS)
-        if any(row.numbers["place"] is not None for row in rows):
-            print(_PLACES)
         if any(row.numbers["delta_spin"] is None or row.numbers["delta_energy"] is None for row in rows):
             print(_DASH)
     runs = [name.partition(":") for name in rules if name.partition(":")[0] not in BLOCK_RULES]
@@ -153,10 +164,6 @@ def _rule(text: str, data: Configurations) -> AbstractCoarseGraining:
     run, setup = open_boltzmann(folder)
     require_lattice(data, setup.lattice, f"the machine of '{run.path}'")
     wanted = rule_options(folder, given, text)
-    if unknown := set(wanted) - {"depth"}:
-        raise UsageError(
-            f"'{sorted(unknown)[0]}' in '{text}' is no option of a run; it has depth, {folder}:depth=1."
-        )
     return rule_of(trained_network(run, setup).up_to(wanted.get("depth")), setup.lattice)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from deeprg.cli._boltzmann_data import with_data
 from deeprg.cli._console import next_step, print_json, say, warn
-from deeprg.cli._figures import check_figure, write_figure
+from deeprg.cli._figures import check_figure, check_place, write_figure
 from deeprg.cli._probing import one_temperature
 from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain.information import Surroundings, fit_rsmi, one_hot
@@ -25,6 +25,7 @@ from deeprg.train import Plan
 __all__ = ["information_plan", "numbers", "run_information"]
 
 _BATCH, _RATE = 500, 5e-3
+_PRINTED = 64  # weights of a filter that can be read as a table
 
 
 def run_information(
@@ -49,6 +50,12 @@ def run_information(
         raise UsageError(
             f"--save {save}: the filters of a linear rule are written as .npy; leave --width out."
         )
+    if save is not None and hidden > 1:
+        raise UsageError(
+            f"--save {save}: a rule for deeprg rg exponents has one hidden unit, not {hidden}. Leave --save "
+            "out: --json prints the filters."
+        )
+    check_place("--save", save)
     if out is not None and width:
         raise UsageError("A network has no filters to draw; leave --out out, or --width.")
     data = one_temperature(source, temperature)
@@ -56,7 +63,8 @@ def run_information(
         data.lattice, Lattice.parse(block).shape, buffer=buffer, environment=environment
     )
     configurations, every, kinds = numbers(data.groups[0], data.hamiltonian, data.lattice)
-    say(f"{hidden} hidden units read {block} of {data.describe()}, {len(around.environment)} sites around")
+    units = "1 hidden unit reads" if hidden == 1 else f"{hidden} hidden units read"
+    say(f"{units} {block} of {data.describe()}, {len(around.environment)} sites around")
     found = fit_rsmi(
         around,
         configurations,
@@ -106,10 +114,12 @@ def run_information(
         ]
         print(text_table(rows))
         print("\na lower bound, by a classifier on configurations held out")
-        if filters is not None:
+        if filters is not None and filters[0].size > _PRINTED:
+            print(f"\n{len(filters)} filters of {filters[0].size} weights: --out draws them, --json has them")
+        elif filters is not None:
             for number, one in enumerate(filters):
                 print(f"\nfilter {number}\n{np.array2string(one, precision=2, suppress_small=True)}")
-    plain = filters is not None and hidden == 1 and filters[0].ndim == data.lattice.ndim
+    plain = filters is not None and filters[0].ndim == data.lattice.ndim
     if save is not None and plain:
         next_step(f"deeprg rg exponents filter:{save} {with_data(data.path, temperature)}")
     return 0

@@ -17,12 +17,13 @@ from deeprg.coarsegrain.flow import Sampler, draws
 from deeprg.exact import Reference
 from deeprg.hamiltonians import AbstractHamiltonian, is_even
 from deeprg.probes import MeasuredDraws, collect, quality
+from deeprg.report.diagnosis import Case
 from deeprg.runs.atomic import write_bytes
 from deeprg.runs.errors import NumericalError
 from deeprg.runs.folder import RunFolder
 from deeprg.train.stop import StopRequest
 
-__all__ = ["evaluation_file", "judged", "warn_of_few"]
+__all__ = ["case_of", "evaluation_file", "judged", "warn_of_few"]
 
 _TRUSTED = 100_000
 
@@ -55,6 +56,17 @@ class Judged(Protocol):
 def evaluation_file(run: RunFolder) -> Path:
     """Where the log weights and observables of the final weights lie."""
     return run.path / "evaluation.npz"
+
+
+def case_of(run: RunFolder) -> Case:
+    """What the folder of a sampler says about itself; nothing of it is required but the status."""
+    stored = evaluation_file(run)
+    return Case(
+        results=run.results(),
+        metrics=run.metrics(),
+        status=run.status(),
+        draws=MeasuredDraws.load(stored) if stored.exists() else None,
+    )
 
 
 def warn_of_few(samples: int) -> None:

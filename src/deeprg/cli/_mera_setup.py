@@ -20,7 +20,7 @@ from deeprg.exact import Reference, reference
 from deeprg.hamiltonians import MODELS, AbstractHamiltonian, Ising, RandomBondIsing, build_model
 from deeprg.lattice import Lattice
 from deeprg.runs.config import resolve
-from deeprg.runs.errors import UsageError
+from deeprg.runs.errors import UsageError, nearest
 from deeprg.runs.folder import RunFolder
 from deeprg.runs.schema import Config, validate
 from deeprg.train.checkpoint import load_model
@@ -32,6 +32,7 @@ __all__ = [
     "build_mera",
     "check_mera",
     "open_mera",
+    "refuse_model",
     "spin_models",
     "started_mera",
     "trained_mera",
@@ -126,6 +127,16 @@ def spin_models() -> list[str]:
     return [name for name, entry in MODELS.items() if entry.has_temperature and spins(entry)]
 
 
+def refuse_model(name: str) -> None:
+    """`UsageError` unless a MERA can be trained for this model."""
+    if name in (known := spin_models()):
+        return
+    choice = " or ".join(known)
+    if name in MODELS:
+        raise UsageError(f"a MERA has spins ±1, the model '{name}' has not; take {choice}.")
+    raise UsageError(f"There is no model '{name}'.{nearest(name, known)} A MERA takes {choice}.")
+
+
 def typed_mera(values: dict[str, Any]) -> MERAConfig:
     """The typed configuration; one `UsageError` lists every problem."""
     return validate(MERAConfig, resolve([("flags", values)]))
@@ -137,8 +148,7 @@ def check_mera(values: dict[str, Any]) -> tuple[MERAConfig, AbstractHamiltonian,
     model, train = config.model, config.train
     if train.steps is None and train.minutes is None:
         raise UsageError("how long to train is not said. Give --steps N, --minutes M or both.")
-    if model.name in MODELS and model.name not in (known := spin_models()):
-        raise UsageError(f"a MERA has spins ±1, the model '{model.name}' has not; take {' or '.join(known)}.")
+    refuse_model(model.name)
     lattice = Lattice(tuple(model.shape))
     level_lattices(lattice)
     hamiltonian = build_model(model.name, lattice, model.temperature, **model.options)

@@ -7,16 +7,16 @@ from typing import Any
 
 from deeprg.cli._console import next_step, print_json, say, warn
 from deeprg.cli._course import Stopped, training_facts
-from deeprg.cli._judging import evaluation_file, judged, warn_of_few
+from deeprg.cli._judging import case_of, evaluation_file, judged, warn_of_few
 from deeprg.cli._mera_setup import MERASetup, build_mera, open_mera, started_mera
-from deeprg.cli._plain_report import course_findings, stored_pictures, write_report
+from deeprg.cli._plain_report import stored_pictures, write_report
 from deeprg.cli._progress import progress
 from deeprg.cli._run_log import continued, loop_options, report_stop
 from deeprg.cli._table import result_table
 from deeprg.coarsegrain.mera import trainable
 from deeprg.probes import MeasuredDraws
 from deeprg.report.blocks import picture
-from deeprg.report.diagnosis import Finding
+from deeprg.report.diagnosis import CHECKS, Finding, diagnose
 from deeprg.report.log_weights import plot_log_weights
 from deeprg.report.style import data_uri, figure, style
 from deeprg.report.training import plot_free_energy, telling
@@ -31,7 +31,7 @@ from deeprg.train.stop import StopRequest
 
 __all__ = ["MERA_CHECKS", "mera_findings", "report_mera", "run_mera"]
 
-MERA_CHECKS = ("status", "finiteness")
+MERA_CHECKS = tuple(CHECKS)
 
 
 def run_mera(
@@ -89,14 +89,27 @@ def run_mera(
         print_json(folder.results() or {})
     else:
         print(result_table(results))
-    model = setup.config.model
-    larger, options = (
-        "x".join(str(2 * n) for n in model.shape),
-        [f"{k}={v}" for k, v in model.options.items()],
+    next_step(
+        f"deeprg report {folder.path}",
+        f"deeprg sample {folder.path} -n 100000 --method independence",
+        f"deeprg train mera {_twice_as_large(setup)} --from {folder.path} --minutes 20",
     )
-    target = " ".join([model.name, *options, f"--shape {larger} --temperature {model.temperature!r}"])
-    next_step(f"deeprg report {folder.path}", f"deeprg train mera {target} --from {folder.path} --minutes 20")
     return 0
+
+
+def _twice_as_large(setup: MERASetup) -> str:
+    """The arguments of a run of the same model and network on a lattice with twice the extents."""
+    model, network = setup.config.model, setup.config.network
+    words = [model.name, *(f"{name}={value}" for name, value in model.options.items())]
+    words += ["--shape", "x".join(str(2 * n) for n in model.shape), "--temperature", repr(model.temperature)]
+    usual = type(network).model_validate({})
+    if network.reach is None:
+        words.append("--tables")
+    for name in ("reach", "width", "depth"):
+        value = getattr(network, name)
+        if value is not None and value != getattr(usual, name):
+            words += [f"--{name}", f"{value:g}"]
+    return " ".join(words)
 
 
 def _results(
@@ -108,7 +121,7 @@ def _results(
 
 def mera_findings(run: RunFolder) -> list[Finding]:
     """What may be wrong with the run."""
-    return course_findings(run)
+    return diagnose(case_of(run))
 
 
 def report_mera(run: RunFolder, *, out: Path | None, json: bool) -> int:

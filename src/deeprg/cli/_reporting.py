@@ -10,12 +10,13 @@ import jax
 import numpy as np
 
 from deeprg.cli._console import colour, next_step, print_json, say
+from deeprg.cli._judging import case_of
 from deeprg.cli._run_kind import kind_of, refuse_other
 from deeprg.cli._setup import Setup, open_run, trained
 from deeprg.cli._table import result_table
 from deeprg.probes import MeasuredDraws, spin_log_partition
 from deeprg.report.citations import citations_for
-from deeprg.report.diagnosis import CHECKS, Case, Finding, diagnose, verdict
+from deeprg.report.diagnosis import CHECKS, Finding, diagnose, verdict
 from deeprg.report.html import ReportData, page
 from deeprg.report.labels import target_name
 from deeprg.report.style import style
@@ -24,7 +25,7 @@ from deeprg.runs.atomic import write_bytes, write_text
 from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION, RunFolder
 
-__all__ = ["case_of", "report_ensemble", "run_diagnosis", "run_report"]
+__all__ = ["report_ensemble", "run_diagnosis", "run_report"]
 
 
 class _Other(NamedTuple):
@@ -49,24 +50,12 @@ def _others() -> dict[str, _Other]:
     }
 
 
-def case_of(run: RunFolder) -> Case:
-    """What a run folder says about itself; nothing of it is required but the status."""
-    refuse_other(run, "flow")
-    stored = run.path / "evaluation.npz"
-    return Case(
-        results=run.results(),
-        metrics=run.metrics(),
-        status=run.status(),
-        draws=MeasuredDraws.load(stored) if stored.exists() else None,
-    )
-
-
 def run_report(name: str, *, out: Path | None, count: int, seed: int, json: bool) -> int:
     """Write the page; returns the exit code."""
     run = RunFolder.open(name)
     if (other := _others().get(kind_of(run))) is not None:
         return other.report(run, out=out, json=json)
-    case, setup = case_of(run), open_run(run)
+    setup, case = open_run(run), case_of(run)
     target = run.report if out is None else out
     if target.is_dir():
         raise UsageError(f"'{target}' is a folder. Give the path of a file, or leave --out away.")
@@ -169,6 +158,7 @@ def run_diagnosis(name: str, *, strict: bool, json: bool) -> int:
     if (other := _others().get(kind_of(run))) is not None:
         findings, checks = other.findings(run), other.checks
     else:
+        refuse_other(run, "flow")
         findings = diagnose(case_of(run))
     problems = [finding for finding in findings if finding.severity == "problem"]
     if json:

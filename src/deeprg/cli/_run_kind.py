@@ -60,7 +60,7 @@ def refuse_other(run: RunFolder, wanted: Kind) -> None:
             f"--root {run.path}."
         )
     verbs = {
-        "mera": "deeprg report reads it",
+        "mera": "deeprg sample, report and diagnose read it",
         "rbm": "deeprg flow, probe, compare and report read it",
         "conditioned": "deeprg sample RUN --at VALUE and --curves, report and diagnose read it",
         "flow": "deeprg sample, report and diagnose read it",

@@ -11,7 +11,9 @@ import numpy as np
 from deeprg.cli._conditioned_sampling import open_at
 from deeprg.cli._console import next_step, print_json, say, warn
 from deeprg.cli._latent_sampling import degenerate
+from deeprg.cli._mera_setup import open_mera, trained_mera
 from deeprg.cli._progress import progress
+from deeprg.cli._run_kind import kind_of
 from deeprg.cli._setup import open_run, trained
 from deeprg.cli._table import sample_table
 from deeprg.coarsegrain.flow import Draws, draws
@@ -41,7 +43,12 @@ def run_sampling(
     run = RunFolder.open(name)
     target = _new_store(run, method, seed) if save else None
     outside: list[str] = []
-    if at is None:
+    if kind_of(run) == "mera":
+        if at is not None or checkpoint != "last":
+            raise UsageError(f"'{name}' is a MERA of one temperature and keeps its last weights only.")
+        _, setup = open_mera(run.path)
+        flow = trained_mera(run, setup)
+    elif at is None:
         setup = open_run(run)
         flow = trained(run, setup, checkpoint=checkpoint)
     else:

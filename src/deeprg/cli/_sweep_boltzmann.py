@@ -99,6 +99,7 @@ def _kind(name: str, columns: tuple[Column, ...]) -> SweepKind:
         start=functools.partial(_start, name),
         resume=lambda out: ["train", name, "--resume", str(out), "--json"],
         columns=columns,
+        temperature=lambda run: (run.results() or {})["temperatures"][0],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from deeprg.cli._sweep_kind import Column, SweepKind
 from deeprg.runs.config import parse_assignments, show
+from deeprg.runs.folder import RunFolder
 
 __all__ = ["FLOW"]
 
@@ -27,6 +28,17 @@ def _check_flow(config: Path, settings: Mapping[str, Any]) -> None:
 def _start_flow(config: Path, settings: Mapping[str, Any], out: Path) -> list[str]:
     given = [f"{path}={show(value)}" for path, value in settings.items()]
     return ["train", "flow", "--config", str(config), *given, "--out", str(out), "--json"]
+
+
+def _temperature(run: RunFolder) -> float:
+    """Of the spins of the Hamiltonian, which resolved.json names by the word."""
+    from deeprg.hamiltonians import HAMILTONIANS
+    from deeprg.lattice import Lattice
+
+    options = run.resolved()["hamiltonian"]
+    name, shape = options.pop("name"), options.pop("shape")
+    dual: Any = HAMILTONIANS[name].build(Lattice(tuple(shape)), **options)
+    return dual.spins.temperature
 
 
 FLOW = SweepKind(
@@ -56,4 +68,5 @@ FLOW = SweepKind(
         Column("smallest ESS", ("ess_smallest",)),
         Column("held-out −ln q (nats)", ("data", "nll", "value"), ("data", "nll", "error")),
     ),
+    temperature=_temperature,
 )

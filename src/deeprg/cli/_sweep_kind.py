@@ -7,6 +7,7 @@ from typing import Any
 
 from deeprg.runs.config import show
 from deeprg.runs.errors import UsageError, nearest
+from deeprg.runs.folder import RunFolder
 
 __all__ = ["Column", "SweepKind", "assignments"]
 
@@ -30,7 +31,8 @@ class SweepKind:
 
     `short` are the names without a dot that a grid may have, and the settings that they mean. `check` raises
     the `UsageError` that the training would; `start` gives the arguments of the command that trains a point
-    into a folder, `resume` those of the one that continues it.
+    into a folder, `resume` those of the one that continues it. `temperature` is the number that the critical
+    temperature had in a finished run.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SweepKind:
     start: Callable[[Path, Mapping[str, Any], Path], list[str]]
     resume: Callable[[Path], list[str]]
     columns: Sequence[Column]
+    temperature: Callable[[RunFolder], float]
 
 
 def assignments(kind: SweepKind, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,4 +102,5 @@ MERA = SweepKind(
         Column("gap (nats)", ("gap",), ("gap_error",)),
         Column("ESS", ("ess",)),
     ),
+    temperature=lambda run: run.resolved()["model"]["temperature"],
 )

@@ -41,11 +41,12 @@ def running(sweep: SweepFolder, names: Sequence[str]) -> list[Running]:
 
 
 class SweepProgress:
-    """Says what happens; `look` reads the points now and then and shows those at work."""
+    """Says what happens; `look` reads the points now and then and shows those at work where that is news."""
 
     def __init__(self, sweep: SweepFolder):
         self._sweep = sweep
         self._live: Any = None
+        self._said = ""
         self._pause, self._next = _FIRST_PAUSE, time.monotonic() + _FIRST_PAUSE
         if is_terminal(sys.stderr):
             from rich.console import Console
@@ -73,7 +74,10 @@ class SweepProgress:
         self._pause = min(1.5 * self._pause, _LONGEST_PAUSE)
         some = "; ".join(f"{one.name} {one.progress:.0%}" for one in at_work[:3])
         more = f"; {len(at_work) - 3} more" if len(at_work) > 3 else ""
-        say(f"{counts}, {len(at_work)} at work{f' ({some}{more})' if some else ''}")
+        line = f"{counts}, {len(at_work)} at work{f' ({some}{more})' if some else ''}"
+        if line != self._said:
+            say(line)
+        self._said = line
 
     def _table(self, at_work: Sequence[Running], counts: str) -> Any:
         from rich.console import Group

@@ -15,6 +15,8 @@ from deeprg.runs.sweep import Point
 
 __all__ = ["Row", "curves", "document", "rows_of", "sweep_table"]
 
+_DIGITS = 4  # of a number without an error, not the seven of a single run
+
 
 @dataclass(frozen=True)
 class Row:
@@ -88,7 +90,7 @@ def sweep_table(sweep: SweepFolder, rows: Sequence[Row]) -> str:
             [
                 *(value_text(value) for value in row.point.values.values()),
                 row.state,
-                *(with_error(*_rounded(*column.read(row.results))) for column in shown),
+                *(with_error(*column.read(row.results), digits=_DIGITS) for column in shown),
                 "—" if seconds is None else seconds_text(seconds),
             ]
         )
@@ -99,9 +101,15 @@ def curves(sweep: SweepFolder, rows: Sequence[Row]) -> tuple[str, dict[str, list
     """The axis to draw over, and the curves of each number: one for every combination of the other axes.
 
     The axis is the first with two numbers or more, seeds only where there is no other; seeds are not curves
-    of their own. Nothing is drawn without such an axis.
+    of their own. The word critical is the temperature that a finished run had. Nothing is drawn without such
+    an axis.
     """
-    numeric = [axis for axis in sweep.axes if len(axis.values) > 1 and all(map(_is_number, axis.values))]
+    numeric = [
+        axis
+        for axis in sweep.axes
+        if len(axis.values) > 1
+        and all(_is_number(value) or _is_critical(sweep, axis.name, value) for value in axis.values)
+    ]
     numeric.sort(key=lambda axis: axis.name == "seed")
     found: dict[str, list[SweepCurve]] = {}
     if not numeric:
@@ -115,7 +123,10 @@ def curves(sweep: SweepFolder, rows: Sequence[Row]) -> tuple[str, dict[str, list
             if value is not None:
                 values = row.point.values
                 label = ", ".join(f"{name.rpartition('.')[2]} {value_text(values[name])}" for name in others)
-                groups.setdefault(label, []).append((float(values[across]), value, error))
+                place = values[across]
+                if _is_critical(sweep, across, place):
+                    place = sweep.kind.temperature(sweep.folder(row.point.name))
+                groups.setdefault(label, []).append((float(place), value, error))
         if groups:
             found[column.label] = [
                 SweepCurve(label, *zip(*group, strict=True)) for label, group in groups.items()
@@ -128,9 +139,10 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else show(value)
 
 
-def _rounded(value: float | None, error: float | None) -> tuple[float | None, float | None]:
-    """Numbers without an error have four digits here, not the seven of a single run."""
-    return (value if value is None or error is not None else float(f"{value:.4g}")), error
+def _is_critical(sweep: SweepFolder, name: str, value: Any) -> bool:
+    """Whether an axis is over temperatures, and the value the word for the critical one."""
+    short, word = sweep.kind.short, isinstance(value, str) and value.lower() == "critical"
+    return word and short.get(name, name) == short["temperature"]
 
 
 def _is_number(value: Any) -> bool:

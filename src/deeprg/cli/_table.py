@@ -9,18 +9,18 @@ from deeprg.report.labels import BAD_TAIL, label, target_name
 __all__ = ["observable_rows", "result_table", "sample_table", "text_table", "with_error"]
 
 
-def with_error(value: float | None, error: float | None = None) -> str:
-    """A number with its error, as many digits as the error allows two.
+def with_error(value: float | None, error: float | None = None, *, digits: int = 7) -> str:
+    """A number with its error, as many digits as the error allows two; `digits` of one without an error.
 
-    >>> with_error(-1.453062, 0.00123), with_error(0.5), with_error(None)
-    ('-1.4531 ± 0.0012', '0.5', '—')
+    >>> with_error(-1.453062, 0.00123), with_error(0.5), with_error(None), with_error(4.899903, digits=3)
+    ('-1.4531 ± 0.0012', '0.5', '—', '4.9')
     """
     if value is None or not math.isfinite(value):
         return "—"
     if error is None or not math.isfinite(error) or error <= 0:
-        return f"{value:.7g}"
-    digits = min(max(1 - math.floor(math.log10(error)), 0), 12)
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
+        return f"{float(f'{value:.{digits}g}'):.7g}"
+    places = min(max(1 - math.floor(math.log10(error)), 0), 12)
+    return f"{value:.{places}f} ± {error:.{places}f}"
 
 
 def text_table(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""`deeprg sample RUN`: observables of the target from a trained flow, with errors, beside exact values."""
+"""`deeprg sample RUN`: observables of the target from a trained model, with errors, beside exact values."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -64,7 +64,7 @@ def sample(
         float | None, Parameter(group=_CHAINS, help="chance of a latent to be redrawn, up to 1 [1]")
     ] = None,
 ) -> int:
-    """Sample a trained flow without bias and estimate observables with errors.
+    """Sample a trained flow or MERA without bias and estimate observables with errors.
 
     A flow of images gives pictures and how near they come to those it was trained on.
     Chains in latents go into an ensemble that survives a kill: the same command continues it.

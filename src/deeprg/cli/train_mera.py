@@ -90,17 +90,18 @@ def train_mera(
     values: dict[str, Any] = {
         name: given_values(section) for name, section in sections.items()
     } | given_values(run)
+    if model is not None and "=" in model:
+        model, options = None, (model, *options)
     if resume is not None:
-        target = {"model": model, "size": size, "shape": shape, "temperature": temperature, "out": out}
-        given = [
-            *given_values(target),
-            *given_values(run),
-            *(n for section in sections.values() for n in given_values(section)),
-        ]
-        if given or options or tables:
-            names = ", ".join([*given, *options, *(["tables"] if tables else [])])
+        target = {"size": size, "shape": shape, "temperature": temperature, "tables": tables or None}
+        flags = target | sections["network"] | sections["train"] | {"ess": ess, "seed": seed, "from": start}
+        flags |= {"checkpoint_seconds": checkpoint_seconds, "out": out}
+        given = [f"--{name.replace('_', '-')}" for name in given_values(flags)]
+        given = [*([] if model is None else [model]), *options, *given]
+        if given:
             raise UsageError(
-                f"a resumed run keeps its settings and its folder; leave out {names}, or start a new run."
+                f"a resumed run keeps its settings and its folder; leave out {', '.join(given)}, or start a "
+                "new run."
             )
     else:
         if tables and reach is not None:
@@ -118,12 +119,14 @@ def train_mera(
 
 def target_of(name: str, options: tuple[str, ...], shape: str, temperature: str) -> dict[str, Any]:
     """The section `model` of the settings, with the temperature as a number."""
+    from deeprg.cli._mera_setup import refuse_model
     from deeprg.cli._temperatures import parse_temperatures
     from deeprg.hamiltonians import critical_temperature_of
     from deeprg.lattice import Lattice
     from deeprg.runs.config import parse_assignments
     from deeprg.runs.errors import UsageError
 
+    refuse_model(name)
     lattice, values = Lattice.parse(shape), parse_assignments(options)
     found = parse_temperatures(temperature, lambda: critical_temperature_of(name, lattice, **values))
     if len(found) != 1:

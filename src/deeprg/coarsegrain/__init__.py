@@ -2,7 +2,7 @@
 
 from ._base import AbstractCoarseGraining
 from ._blocking import BlockAverage, BlockRule, Decimation, Majority, blocked_shape
-from ._composition import BLOCK_RULES, Composition, build_block_rule
+from ._composition import BLOCK_RULES, Composition, build_block_rule, check_block_options
 from ._ensemble import CoarsenedBatch, coarsen_batches, coarsen_ensemble, ensemble_size
 from ._filter import SpinFilter
 from ._flow import FlowCoarseGraining
@@ -45,6 +45,7 @@ __all__ = [
     "SpinFilter",
     "blocked_shape",
     "build_block_rule",
+    "check_block_options",
     "coarsen_batches",
     "coarsen_ensemble",
     "ensemble_size",

@@ -1,6 +1,7 @@
 """Several coarse-grainings one after the other: 64x64 to 32x32 to 16x16 to 8x8."""
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from ..runs.errors import UsageError, nearest
 from ._base import AbstractCoarseGraining
 from ._blocking import BlockAverage, Decimation, Majority
 
-__all__ = ["BLOCK_RULES", "Composition", "build_block_rule"]
+__all__ = ["BLOCK_RULES", "Composition", "build_block_rule", "check_block_options"]
 
 # The rules that need a lattice and numbers only; `build_block_rule` makes them by name.
 BLOCK_RULES: dict[str, type[BlockAverage | Decimation | Majority]] = {
@@ -130,12 +131,23 @@ def build_block_rule(
         raise UsageError(f"There is no block rule '{name}'.{nearest(name, BLOCK_RULES)} Known: {known}.")
     if steps < 1:
         raise UsageError(f"steps = {steps}: a rule is applied at least once.")
-    allowed = ("side", "offset") if name == "decimation" else ("side", "stride", "offset")
-    allowed = (*allowed, "ties") if name == "majority" else allowed
-    if unknown := [option for option in options if option not in allowed]:
-        raise UsageError(f"The rule '{name}' has no option '{unknown[0]}'; it has {', '.join(allowed)}.")
+    check_block_options(name, options)
     links = []
     for _ in range(steps):
         links.append(BLOCK_RULES[name](lattice, **options))
         lattice = links[-1].coarse
     return links[0] if steps == 1 else Composition(*links)
+
+
+def check_block_options(name: str, options: Iterable[str]) -> None:
+    """`UsageError` for an option that the block rule of that name does not have.
+
+    >>> check_block_options("majority", ["side", "ties", "steps"])
+    """
+    allowed = ["side", "offset", "steps"] if name == "decimation" else ["side", "stride", "offset", "steps"]
+    allowed += ["ties"] if name == "majority" else []
+    if unknown := [option for option in options if option not in allowed]:
+        raise UsageError(
+            f"The rule '{name}' has no option '{unknown[0]}'; it has {', '.join(allowed)}."
+            f"{nearest(unknown[0], allowed)}"
+        )

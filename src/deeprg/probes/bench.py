@@ -124,13 +124,25 @@ def _correlators(one: Contestant, x: np.ndarray, key: PRNGKeyArray) -> dict[str,
     coarse = np.asarray(coarsen_ensemble(one.step, x, key=key)).astype(np.float32)
     cells = {}
     for name in ("spin", "energy"):
-        try:
-            fit = scaling_dimension(two_point(coarse, name))
-            cells[f"delta_{name}"] = Cell(fit.value, fit.error)
-        except DeeprgError as error:
-            cells[f"delta_{name}"] = Cell(reason=_sentence(error))
+        cells[f"delta_{name}"] = _dimension(coarse, name, one.step.coarse)
     cells["abs_magnetization"] = Cell(*abs_magnetization(coarse))
     return cells
+
+
+def _dimension(coarse: np.ndarray, operator: str, lattice: Lattice) -> Cell:
+    """Δ of an operator. The window is the default one, so only the lattice can be too small for it."""
+    try:
+        curve = two_point(coarse, operator)
+    except DeeprgError as error:
+        return Cell(reason=_sentence(error))
+    try:
+        fit = scaling_dimension(curve)
+    except UsageError:
+        reason = f"a coarse lattice of {lattice} is too small for a fit of a power law; take a larger lattice"
+        return Cell(reason=reason)
+    except NumericalError as error:
+        return Cell(reason=_sentence(error))
+    return Cell(fit.value, fit.error)
 
 
 def abs_magnetization(coarse: np.ndarray) -> tuple[float, float]:

@@ -21,6 +21,7 @@ __all__ = ["RenormalisedCouplings", "variational_rg"]
 
 _FEWEST_CHAINS = 20
 _LARGEST = 0.1  # change of a coupling in one iteration
+_STILL = 0.05  # change by the last run that is no more than noise of the one before
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class RenormalisedCouplings:
     """K'_a of H'(y) = -sum_a K'_a S_a(y), and the derivatives of them at the same point.
 
     operators: names; values, errors: of the couplings, [operators]; eigenvalue, eigenvalue_error: the
-    largest of dK'_a/dK_b among the even operators; history: of the couplings by iteration.
+    largest of dK'_a/dK_b among the even operators; history: of the couplings by iteration; flags: a
+    sentence where the iterations had not ended.
     """
 
     operators: tuple[str, ...]
@@ -37,6 +39,7 @@ class RenormalisedCouplings:
     eigenvalue: float
     eigenvalue_error: float
     history: np.ndarray
+    flags: tuple[str, ...] = ()
 
 
 def variational_rg(
@@ -57,7 +60,8 @@ def variational_rg(
     that K' = -B and there is no critical slowing down; its gradient is <S>, its Hessian cov(S, S), and
     damped Newton steps need few iterations (Y. Wu, R. Car, Phys. Rev. Lett. 119, 220602 (2017),
     arXiv:1707.08683). With some operators only, K' are what makes just these vanish. With cov(S', S)
-    of the same chain the derivatives dK'/dK are Swendsen's matrix.
+    of the same chain there are the derivatives dK'/dK, at this point: with all operators they are Swendsen's
+    matrix, with some only they are not.
 
     Args:
         hamiltonian: of the fine spins ±1, linear in each of them.
@@ -81,8 +85,11 @@ def variational_rg(
     >>> bool(abs(found.values[0] - exact) < 4 * found.errors[0] + 1e-3)
     True
     """
-    if min(sweeps, final) < 2 or iterations < 0:
-        raise UsageError(f"sweeps = {sweeps}, final = {final} and iterations = {iterations} are too few.")
+    if min(sweeps, final) < 2 or iterations < 1:
+        raise UsageError(
+            f"sweeps = {sweeps}, final = {final} and iterations = {iterations} are too few; take 2, 2 and 1 "
+            "or more."
+        )
     if chains < _FEWEST_CHAINS:
         raise UsageError(f"{chains} chains are too few for errors; take {_FEWEST_CHAINS} or more.")
     for operator in operators:
@@ -142,4 +149,13 @@ def _judged(
     found = delete_one(both, parts, np.full(len(parts["after"]), sweeps))
     value, error = np.asarray(found.value), np.asarray(found.error)
     names = tuple(operator.name for operator in operators)
-    return RenormalisedCouplings(names, value[:-1], error[:-1], float(value[-1]), float(error[-1]), history)
+    moved = np.abs(value[:-1] + bias)
+    flags = ()
+    if np.any(moved > _STILL + 5 * error[:-1]):
+        flags = (
+            f"the last correction moves a coupling by {moved.max():.2g}: the iterations had not ended, and "
+            "the couplings are wrong by more than their errors. Take more iterations, or longer ones.",
+        )
+    return RenormalisedCouplings(
+        names, value[:-1], error[:-1], float(value[-1]), float(error[-1]), history, flags
+    )

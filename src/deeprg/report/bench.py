@@ -13,17 +13,29 @@ if TYPE_CHECKING:
 __all__ = ["plot_bench"]
 
 _COLUMNS, _WIDTH, _ROW = 4, 3.1, 0.34
+_SYMBOLS = {
+    "y_T": "$y_T$",
+    "y_H": "$y_H$",
+    "information": "$I(H:E)$",
+    "delta_spin": r"$\Delta_\sigma$",
+    "delta_energy": r"$\Delta_\varepsilon$",
+    "abs_magnetization": r"$\langle |m'| \rangle$",
+    "K_1": "$K_1'$",
+    "K_2": "$K_2'$",
+    "peak": r"max $\langle vh \rangle$",
+}
 
 
 def plot_bench(document: Mapping[str, Any]) -> "Figure":
     """The numbers of a comparison with their errors, as the document of `deeprg compare --json` has them.
 
-    A coarse-graining that a judge refused has an empty place. Panels without any number are left out.
+    A coarse-graining that a judge refused has an empty place. Panels without any number are left out. A
+    column is titled by the symbol of its key where there is one, else by its label.
 
     >>> column = {"key": "y_T", "label": "y_T", "exact": 1.0}
     >>> row = {"name": "majority", "cells": {"y_T": {"value": 0.97, "error": 0.01}}}
-    >>> len(plot_bench({"columns": [column], "rows": [row]}).axes)
-    1
+    >>> plot_bench({"columns": [column], "rows": [row]}).axes[0].get_title(loc="left")
+    '$y_T$   exact 1'
     """
     rows = document["rows"]
     shown = [c for c in document["columns"] if any(_number(row, c["key"]) for row in rows)]
@@ -52,7 +64,7 @@ def plot_bench(document: Mapping[str, Any]) -> "Figure":
             else:
                 ax.errorbar(number[0], place, xerr=number[1], fmt="o", color=ACCENT, capsize=2, markersize=5)
         exact = "" if column["exact"] is None else f"   exact {column['exact']:g}"
-        ax.set_title(f"{column['label']}{exact}", loc="left")
+        ax.set_title(f"{_SYMBOLS.get(column['key'], column['label'])}{exact}", loc="left")
         ax.set_yticks(places, names)
         ax.set_ylim(-0.6, len(rows) - 0.4)
         ax.locator_params(axis="x", nbins=4)

@@ -18,6 +18,7 @@ _LOW_ACCEPTANCE = 0.05
 _HEAVIEST = 0.05
 _SIGMAS = 5.0
 _DEAD_SECONDS = 60.0
+_SKIPPED = 0.1  # share of steps that were not finite
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _state(case: Case) -> Iterator[Finding]:
     if status is None:
         return
     state, age = status.get("state"), status.get("age", 0.0)
-    again = "Continue it with deeprg train flow --resume RUN."
+    again = "Continue it: deeprg train, of the same kind, with --resume RUN."
     if state == "running" and age > _DEAD_SECONDS:
         what = f"the run says 'running', but its last sign of life is {age:.0f} s old"
         yield Finding("status", "problem", what, "it was killed, or hangs", again)
@@ -99,8 +100,8 @@ def _effective_samples(case: Case) -> Iterator[Finding]:
             "effective samples",
             "problem",
             f"ESS {ess:.2g} of {n} draws leaves {ess * n:.0f} effective samples, fewer than {_ENOUGH:.0f}",
-            "the flow is far from the target",
-            "Train longer or with a larger flow; then draw more samples.",
+            "the model is far from the target",
+            "Train longer or with a larger one; then draw more samples.",
         )
     if not results.get("ess_trusted", True):
         what = f"the ESS comes from {n} draws; fewer than 100000 miss the tail of the weights"
@@ -127,13 +128,15 @@ def _weights(case: Case) -> Iterator[Finding]:
             "importance weights",
             "problem",
             f"Pareto k = {k:.2f} > {BAD_TAIL}: reweighted averages and their errors are not reliable",
-            "the flow puts too little mass where the target has some",
-            "Train longer, or use a flow with heavier tails.",
+            "the model puts too little mass where the target has some",
+            "Train longer, or use a larger model.",
         )
     if largest is not None and largest > _HEAVIEST:
         what = f"one draw carries {100 * largest:.0f} % of all weight"
         remedy = "Train longer; draw more samples."
-        yield Finding("importance weights", "problem", what, "the flow misses a region of the target", remedy)
+        yield Finding(
+            "importance weights", "problem", what, "the model misses a region of the target", remedy
+        )
 
 
 def _chains(case: Case) -> Iterator[Finding]:
@@ -197,8 +200,8 @@ def _divergences(case: Case) -> Iterator[Finding]:
                 "KL gap",
                 "problem",
                 what,
-                "the flow misses part of the target, or the weights have a heavy tail",
-                "Train longer; check the symmetry of the flow.",
+                "the model misses part of the target, or the weights have a heavy tail",
+                "Train longer; check the symmetry of the model.",
             )
     pull = results.get("log_partition_pull")
     if pull is not None and abs(pull) > _SIGMAS:
@@ -207,7 +210,7 @@ def _divergences(case: Case) -> Iterator[Finding]:
             "problem",
             f"the reweighted ln Z is {abs(pull):.1f} σ away from the exact value",
             "the weights never saw part of the target, so their error is too small",
-            "Train longer, draw more samples, or use a symmetric flow.",
+            "Train longer, draw more samples, or use a symmetric model.",
         )
     gap, error = results.get("gap"), results.get("gap_error")
     if gap is not None and error and gap < -_SIGMAS * error:
@@ -226,15 +229,20 @@ def _finite(case: Case) -> Iterator[Finding]:
         yield Finding("finiteness", "problem", what, "the training diverged", remedy)
     skipped = case.metrics[-1].get("skipped", 0) if case.metrics else 0
     if skipped:
-        what = f"{skipped} training steps were not finite and were skipped"
-        yield Finding("finiteness", "note", what, "rare overflows", "Harmless when few; else lower the rate.")
+        step = case.metrics[-1].get("step") or 0
+        what = f"{skipped} of {step} training steps were not finite and were skipped"
+        if skipped > _SKIPPED * step:
+            remedy = "Lower train.learning_rate or set train.clip_norm."
+            yield Finding("finiteness", "problem", what, "the training diverged", remedy)
+        else:
+            yield Finding("finiteness", "note", what, "rare overflows", "Harmless when few.")
     if case.draws is not None:
         arrays = {"log weights": case.draws.log_weights, **case.draws.scalars}
         for name, values in arrays.items():
             if not np.isfinite(values).all():
                 what = f"{int((~np.isfinite(values)).sum())} draws have a {name} that is not finite"
                 yield Finding(
-                    "finiteness", "problem", what, "overflow in the flow", "Use --precision float64."
+                    "finiteness", "problem", what, "overflow in the model", "Use --precision float64."
                 )
 
 

@@ -62,5 +62,5 @@ def plot_information(
         )
     ax.set_ylim(bottom=0)
     finish(ax, title=title, x=x, y="information in nats")
-    legend(ax)
+    legend(ax, loc="best")
     return ax

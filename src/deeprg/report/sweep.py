@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SweepCurve", "plot_sweep", "plot_sweep_number"]
 
+_MOST_TICKS = 10
+
 
 @dataclass(frozen=True)
 class SweepCurve:
@@ -33,6 +35,12 @@ def plot_sweep_number(ax: "Axes", curves: Sequence[SweepCurve], *, axis: str, ti
     >>> ax = plot_sweep_number(figure()[1], [one], axis="temperature", title="gap (nats)")
     >>> [round(float(y), 3) for y in ax.lines[0].get_ydata()]
     [0.2, 0.4]
+
+    Whole numbers are the ticks themselves.
+
+    >>> sizes = SweepCurve("", [3.0, 4.0, 5.0], [0.1, 0.2, 0.3], [None, None, None])
+    >>> plot_sweep_number(figure()[1], [sizes], axis="size", title="gap (nats)").get_xticks().tolist()
+    [3.0, 4.0, 5.0]
     """
     colours = [ACCENT] if len(curves) == 1 else shades(len(curves))
     for curve, colour in zip(curves, colours, strict=True):
@@ -42,7 +50,23 @@ def plot_sweep_number(ax: "Axes", curves: Sequence[SweepCurve], *, axis: str, ti
         means = [y[x == place].mean() for place in places]
         ax.plot(places, means, color=colour, linewidth=1.2, label=curve.label or None)
         ax.errorbar(x, y, yerr=error, fmt="o", color=colour, markersize=4, capsize=2.5, linewidth=1.2)
+    everywhere = np.unique(np.concatenate([np.asarray(curve.x, float) for curve in curves]))
+    if np.all(everywhere == np.round(everywhere)):
+        ax.set_xticks(_apart(everywhere))
     return finish(ax, title=title, x=axis.rpartition(".")[2].replace("_", " "), y="")
+
+
+def _apart(places: np.ndarray) -> list[float]:
+    """Those of the rising numbers whose labels have room beside each other.
+
+    >>> _apart(np.array([2.0, 8.0, 64.0])), _apart(np.arange(32.0))[:3]
+    ([2.0, 64.0], [0.0, 4.0, 8.0])
+    """
+    kept = [float(places[0])]
+    for place in places[1:].tolist():
+        if place - kept[-1] >= (places[-1] - places[0]) / _MOST_TICKS:
+            kept.append(place)
+    return kept
 
 
 def plot_sweep(panels: Mapping[str, Sequence[SweepCurve]], *, axis: str, title: str = "") -> "Figure":

@@ -79,7 +79,8 @@ def train(
     has no influence on the numbers. With several processes the clock of process 0 counts.
 
     Raises `UsageError` for a batch that the devices cannot share, and `NumericalError` after
-    `plan.max_skipped` non-finite steps in a row; the last finite state is then in the checkpoint.
+    `plan.max_skipped` non-finite steps in a row, or where more than half of all were such; the last finite
+    state is then in the checkpoint.
 
     >>> import jax.numpy as jnp
     >>> from deeprg.train import Plan, TrainState, key_batches, train
@@ -200,10 +201,12 @@ class _Loop:
                 record |= self.monitor(current())
             self.on_chunk(record)
             if numbers["in_a_row"].max() >= plan.max_skipped:
-                raise self.failure(step, record, current())
+                raise self.failure(f"for {plan.max_skipped} steps in a row, before", step, current())
             if self.checkpoints is not None and self.checkpoints.due:
                 self.checkpoints.save(current())
         state = current()
+        if reason == "done" and 2 * state.skipped > step:
+            raise self.failure(f"in {state.skipped} steps, more than half of all, up to", step, state)
         if step == 0 and reason == "done" and not asked:
             compiling = sum(made.seconds for made in self.compiled.values())
             raise UsageError(
@@ -238,15 +241,14 @@ class _Loop:
         left += [] if plan.minutes is None else [60.0 * plan.minutes - seconds]
         return {"seconds": seconds, "steps_per_second": 1.0 / per_step, "seconds_left": max(0.0, min(left))}
 
-    def failure(self, step: int, record: dict[str, Any], state: TrainState) -> NumericalError:
+    def failure(self, how: str, step: int, state: TrainState) -> NumericalError:
         kept = ""
         if self.checkpoints is not None:
             self.checkpoints.save(state)
             kept = f" The last finite state is in '{self.checkpoints.last}'."
         return NumericalError(
-            f"the loss or its gradient was not finite for {self.plan.max_skipped} steps in a row, before "
-            f"step {step} (smoothed loss {record['smoothed']:.6g}). Lower learning_rate, or set clip_norm."
-            f"{kept}"
+            f"the loss or its gradient was not finite {how} step {step} (smoothed loss "
+            f"{float(state.smoothed):.6g}). Lower learning_rate, or set clip_norm.{kept}"
         )
 
     def result(self, state: TrainState, reason: str) -> TrainResult:

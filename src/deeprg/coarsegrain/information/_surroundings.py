@@ -59,13 +59,18 @@ class Surroundings:
         """
         shape = tuple(block)
         if len(shape) != lattice.ndim or min(shape, default=0) < 1:
-            raise UsageError(f"A block of shape {shape} is none for the lattice {lattice}.")
+            raise UsageError(
+                f"A block of shape {shape} is none for the lattice {lattice}: it needs {lattice.ndim} "
+                "extent(s), all of them 1 or more."
+            )
         _check_widths(buffer, environment)
         room = [b + 2 * (buffer + (environment or 0)) for b in shape]
         if any(r > n for r, n in zip(room, lattice.shape, strict=True)):
+            around = "" if environment is None else f" and an environment of {environment}"
             raise UsageError(
-                f"A block of {'x'.join(map(str, shape))} with a buffer of {buffer} and an environment of "
-                f"{environment or 0} takes {'x'.join(map(str, room))} sites and overlaps itself on {lattice}."
+                f"A block of {'x'.join(map(str, shape))} with a buffer of {buffer}{around} takes "
+                f"{'x'.join(map(str, room))} sites and overlaps itself on {lattice}; take a smaller block or "
+                "narrower frames."
             )
         sites = np.ravel_multi_index(tuple(np.indices(shape).reshape(lattice.ndim, -1)), lattice.shape)
         steps = frames(lattice, sites.tolist())

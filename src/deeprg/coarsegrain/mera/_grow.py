@@ -57,7 +57,8 @@ def _taken(source: list[tuple[Conditional, Places]], net: Conditional, places: P
             case SpinTable(), SpinTable() if mine.values.shape == net.values.shape and mine.odd == net.odd:
                 return mine
         raise UsageError(
-            "Tables pass to tables of as many neighbours and the same symmetry only, not to networks."
+            "Tables pass to tables of as many neighbours and the same symmetry only, not to networks, nor "
+            "networks to tables: give both or neither --tables (reach=None)."
         )
     shapes = [[w.shape for w in (*n.mix_even, *n.mix_odd[1:], n.bias[0])] for n in (mine, net)]
     if shapes[0] != shapes[1] or mine.odd != net.odd:
