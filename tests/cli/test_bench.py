@@ -1,11 +1,15 @@
 """`deeprg compare` before judges: the table, the document, runs as contestants, and bad input."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deeprg.cli import _bench_data, _bench_preset
+from deeprg.montecarlo.ensembles import Ensemble
+from deeprg.montecarlo.running import simulate
 
 from .conftest import call
 
@@ -60,6 +64,18 @@ def test_critical_data_are_simulated_once(tmp_path, monkeypatch):
     assert (first.code, again.code) == (0, 0)
     assert first.json == again.json
     assert "there already" in again.err
+
+
+def test_critical_data_that_were_stopped_are_finished(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("ensembles/ising-8x8-critical.zarr")
+    asked = _bench_data.critical_ensemble("ising", 8, path)
+    simulate(dataclasses.replace(asked.simulation, block=500), path, should_stop=lambda: True)
+    assert not _bench_data.is_whole(path)
+    answer = call("compare", "decimation", "--data", "ising:8", "--probes", "couplings", "--json")
+    assert answer.code == 0, answer.err
+    assert _bench_data.is_whole(path)
+    assert Ensemble.open(path).draws * Ensemble.open(path).chains == 10_000
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from deeprg.cli._probing import one_temperature
 from deeprg.cli._simulating import plan, run_simulation
 from deeprg.hamiltonians import MODELS
 from deeprg.lattice import Lattice
+from deeprg.montecarlo.ensembles import Ensemble
 from deeprg.montecarlo.simulation import Simulation
 from deeprg.runs.errors import UsageError
 
-__all__ = ["CriticalEnsemble", "asked_data", "critical_ensemble"]
+__all__ = ["CriticalEnsemble", "asked_data", "critical_ensemble", "is_whole"]
 
 _SAMPLES = 10_000
 
@@ -41,7 +42,10 @@ class CriticalEnsemble:
 
 
 def critical_ensemble(model: str, size: int, path: Path, samples: int = _SAMPLES) -> CriticalEnsemble:
-    """The simulation of a model at T_c on size x size, planned; `UsageError` for what cannot be."""
+    """The simulation of a model at T_c on size x size, planned, the rest of it where it was stopped.
+
+    Raises `UsageError` for what cannot be.
+    """
     if model in MODELS and model not in spin_models():
         raise UsageError(f"The bench judges spins ±1, which the model '{model}' has not; take ising:{size}.")
     simulation, path = plan(
@@ -50,10 +54,18 @@ def critical_ensemble(model: str, size: int, path: Path, samples: int = _SAMPLES
         shape=f"{size}x{size}",
         temperature="critical",
         out=path,
-        resume=None,
+        resume=path if path.exists() else None,
         samples=samples,
     )
     return CriticalEnsemble(simulation, path)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the ensemble is there, with all draws that were planned."""
+    if not path.exists():
+        return False
+    ensemble = Ensemble.open(path)
+    return ensemble.valid_draws(0) == ensemble.draws
 
 
 def asked_data(
@@ -79,7 +91,7 @@ def asked_data(
             "--data is at the critical temperature; for others simulate, and give --with E.zarr."
         )
     path = Path("ensembles") / f"{model}-{size}x{size}-critical.zarr"
-    if path.exists():
+    if is_whole(path):
         say(f"configurations of {path}, which is there already")
         return one_temperature(path, None)
     return critical_ensemble(model, int(size), path)

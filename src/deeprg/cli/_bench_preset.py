@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deeprg.cli._bench import bench, bench_table, missing_numbers
-from deeprg.cli._bench_data import critical_ensemble
+from deeprg.cli._bench_data import critical_ensemble, is_whole
 from deeprg.cli._bench_rules import contestant
 from deeprg.cli._console import next_step, print_json, say
 from deeprg.cli._figures import write_figure
@@ -83,7 +83,7 @@ def _parts(root: Path, settings: Mapping[str, Any], seed: int) -> list[_Part]:
     data, size, own = root / "E.zarr", settings["size"], ["--seed", str(seed)]
 
     def simulation() -> int:
-        if data.exists():
+        if is_whole(data):
             return 0
         return critical_ensemble("ising", size, data, settings["samples"]).simulate()
 
