@@ -195,7 +195,7 @@ def strangers(tmp_path_factory):
         (("flow", "RUN", "--with", "six.npy"), "but the machine on 4x4"),
         (("flow", "flow"), "Boltzmann machines is needed"),
         (("flow", "RUN", "--out", "x.txt"), "must end in .png"),
-        (("probe", "flow"), "Boltzmann machines is needed"),
+        (("probe", "flow"), "the lattice is not given"),
         (("probe", "RUN", "--probes", "vh,spectrum"), "no probe 'spectrum'. Did you mean 'spectra'?"),
         (("probe", "RUN", "--with", "six.npy"), "Only coarse-grainings of one lattice"),
         (("probe", "RUN", "--with", "missing.zarr"), "there is no ensemble"),
