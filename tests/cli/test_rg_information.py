@@ -25,6 +25,7 @@ def test_a_block_spin_is_found_saved_and_used(cli, ensembles, tmp_path):
     options = ("--environment=2", "--steps=600", "--save", saved, "--out", picture)
     answer = cli("rg", "information", "--with", ensembles / "ising.zarr", *options, "--json")
     assert answer.code == 0, answer.err
+    assert "step 600  bound of I(H:E) 0." in answer.err
     found = answer.json
     weights = np.load(saved)
     assert weights.shape == (1, 2, 2)

@@ -11,6 +11,7 @@ from deeprg.cli._boltzmann_data import with_data
 from deeprg.cli._console import next_step, print_json, say, warn
 from deeprg.cli._figures import check_figure, check_place, write_figure
 from deeprg.cli._probing import one_temperature
+from deeprg.cli._progress import progress
 from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain.information import Surroundings, fit_rsmi, one_hot
 from deeprg.hamiltonians import AbstractHamiltonian, Dimers, Potts
@@ -22,7 +23,7 @@ from deeprg.runs.errors import UsageError
 from deeprg.runs.folder import SCHEMA_VERSION
 from deeprg.train import Plan
 
-__all__ = ["information_plan", "numbers", "run_information"]
+__all__ = ["hidden_units", "information_plan", "numbers", "run_information"]
 
 _BATCH, _RATE = 500, 5e-3
 _PRINTED = 64  # weights of a filter that can be read as a table
@@ -63,18 +64,20 @@ def run_information(
         data.lattice, Lattice.parse(block).shape, buffer=buffer, environment=environment
     )
     configurations, every, kinds = numbers(data.groups[0], data.hamiltonian, data.lattice)
-    units = "1 hidden unit reads" if hidden == 1 else f"{hidden} hidden units read"
-    say(f"{units} {block} of {data.describe()}, {len(around.environment)} sites around")
-    found = fit_rsmi(
-        around,
-        configurations,
-        information_plan(steps),
-        hidden=hidden,
-        width=width,
-        kinds=kinds,
-        period=every if period is None else period,
-        key=jax.random.key(seed),
-    )
+    say(f"{hidden_units(hidden)} {block} of {data.describe()}, {len(around.environment)} sites around")
+    with progress(None) as display:
+        found = fit_rsmi(
+            around,
+            configurations,
+            information_plan(steps),
+            hidden=hidden,
+            width=width,
+            kinds=kinds,
+            period=every if period is None else period,
+            key=jax.random.key(seed),
+            on_chunk=lambda record: display.record({**record, "information": -record["loss"]}),
+            on_event=display.event,
+        )
     for text in found.retained.flags:
         warn(text)
     weights = None if found.reader.weights is None else np.asarray(found.reader.weights)
@@ -123,6 +126,11 @@ def run_information(
     if save is not None and plain:
         next_step(f"deeprg rg exponents filter:{save} {with_data(data.path, temperature)}")
     return 0
+
+
+def hidden_units(count: int) -> str:
+    """How a line begins that says what they read."""
+    return "1 hidden unit reads" if count == 1 else f"{count} hidden units read"
 
 
 def information_plan(steps: int) -> Plan:

@@ -8,7 +8,7 @@ import jax
 from deeprg.cli._boltzmann_data import load_configurations
 from deeprg.cli._console import print_json, say, warn
 from deeprg.cli._figures import check_figure, write_figure
-from deeprg.cli._information import information_plan, numbers
+from deeprg.cli._information import hidden_units, information_plan, numbers
 from deeprg.cli._table import text_table, with_error
 from deeprg.coarsegrain.information import BlockInformation, Surroundings, information_curve
 from deeprg.coarsegrain.information import oriented as turned_up
@@ -56,10 +56,7 @@ def run_information_curve(
             raise UsageError(f"'{source}' has configurations without a temperature; a curve needs one.")
         mixed, every, kinds = numbers(group, hamiltonian, data.lattice)
         rows[temperature] = turned_up(mixed) if turned else mixed
-    say(
-        f"{hidden} hidden units read {block} at {len(rows)} temperatures, "
-        f"{len(around.environment)} sites around"
-    )
+    say(f"{hidden_units(hidden)} {block} at {len(rows)} temperatures, {len(around.environment)} sites around")
 
     def told(temperature: float, one: BlockInformation) -> None:
         say(f"T = {temperature:.6g}: {with_error(one.found.retained.value, one.found.retained.error)} nats")

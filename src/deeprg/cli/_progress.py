@@ -136,6 +136,9 @@ def _columns(record: Mapping[str, Any], exact: float | None) -> list[tuple[str, 
         return _boltzmann_columns(record) + _clock_columns(record)
     if "held_out_nll" in record:
         return _density_columns(record) + _clock_columns(record)
+    if "information" in record:
+        columns = [("step", str(record["step"])), ("bound of I(H:E)", f"{record['information']:.3f} nats")]
+        return columns + _clock_columns(record)
     value = record.get("free_energy", record["loss"])
     error = record.get("loss_error")
     spread = f" ± {error:.2g}" if error is not None and error == error else ""

@@ -59,6 +59,7 @@ def fit_rsmi(
     held_out: float = 0.25,
     key: PRNGKeyArray,
     on_chunk: Callable[[dict[str, Any]], None] | None = None,
+    on_event: Callable[[str], None] | None = None,
 ) -> RSMI:
     """Search the rule that keeps the most information, in configurations [n, *lattice(, components)].
 
@@ -67,7 +68,8 @@ def fit_rsmi(
     the classifier that judges (the same plan unless given); `width` 0 is a linear rule, else a network. A
     linear rule begins near the first `canonical_filters`, with `mixed` at a random mixture of them, so that
     several searches show all that are as good. Hidden units have `kinds` states: 2 of spins, q for Potts
-    spins, whose configurations are `one_hot`.
+    spins, whose configurations are `one_hot`. `on_chunk` is that of `train`, of the search, and
+    `on_event` that of both trainings.
 
     Source: M. Koch-Janusz and Z. Ringel, Nature Phys. 14, 578 (2018), arXiv:1704.06279; D. E. Gökmen et al.,
     Phys. Rev. Lett. 127, 240603 (2021), arXiv:2101.11633, with another bound (`RetainedInformation`).
@@ -93,11 +95,14 @@ def fit_rsmi(
     starting = time.perf_counter()
     objective = RetainedInformation(size)
     state = TrainState.create(model, plan, key=keys[2])
-    reader, q = train(state, objective, windows, plan, on_chunk=on_chunk).state.averaged
+    result = train(state, objective, windows, plan, on_chunk=on_chunk, on_event=on_event)
+    reader, q = result.state.averaged
     searched = time.perf_counter()
     relaxed = -float(objective((reader, q), windows(keys[4], _CHUNK))[0])
     unseen = Windows(around, jnp.asarray(last), period)
-    retained = _judged(reader, windows, unseen, judging or plan, start=q, key=keys[3])
+    if on_event is not None:
+        on_event("training the classifier that judges the sharp rule")
+    retained = _judged(reader, windows, unseen, judging or plan, start=q, key=keys[3], on_event=on_event)
     return RSMI(reader, retained, relaxed, (searched - starting, time.perf_counter() - searched))
 
 
@@ -150,10 +155,12 @@ def _judged(
     *,
     start: Classifier,
     key: PRNGKeyArray,
+    on_event: Callable[[str], None] | None = None,
 ) -> InformationEstimate:
     training, looking = jax.random.split(key)
     objective = ReadInformation(reader, seen.size)
-    q = train(TrainState.create(start, plan, key=training), objective, seen, plan).state.averaged
+    state = TrainState.create(start, plan, key=training)
+    q = train(state, objective, seen, plan, on_event=on_event).state.averaged
     views = 1 if unseen.around.lattice is None else _VIEWS  # nothing moves on a graph
     places = np.repeat(np.arange(len(unseen.table)), views)
     found = []
