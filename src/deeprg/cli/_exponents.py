@@ -152,6 +152,8 @@ def _table(found: Sequence[Stability], exact: dict[str, float]) -> str:
         for one in found
         if np.isfinite(one.exponents[-1, 1])
     ]
+    if any(len(one.operators) > 1 and not np.isfinite(one.exponents[-1, 1]) for one in found):
+        second.append("second exponents are left out where the eigenvalue is negative or complex")
     names = {one.odd: ", ".join(one.operators) for one in found}
     legend = [f"{'odd' if odd else 'even'} operators: {text}" for odd, text in sorted(names.items())]
     return "\n".join([text_table(body, header=header), "", *second, *legend])
