@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from deeprg.cli._mera_setup import build_mera
+from deeprg.cli._mera_training import larger_run
 from deeprg.exact import enumerate_states
 from deeprg.hamiltonians import Ising
 from deeprg.lattice import Lattice
@@ -75,6 +77,12 @@ def test_the_page_of_a_run(run):
 def test_the_next_step_is_a_larger_lattice_with_the_same_network(run):
     _, answer = run
     assert "ising --shape 8x8 --temperature 2.5 --reach 2.3 --width 4 --depth 1 --from" in answer.err
+
+
+def test_the_next_step_of_tables_has_tables():
+    model = {"name": "random-bond", "shape": [4, 8], "temperature": 2.0, "options": {"disorder_seed": 3}}
+    setup = build_mera({"model": model, "network": {"reach": None}, "train": {"steps": 1}})
+    assert larger_run(setup) == "random-bond disorder_seed=3 --shape 8x16 --temperature 2.0 --tables"
 
 
 def test_samples_have_the_averages_of_enumeration(run):

@@ -44,7 +44,8 @@ def run_exponents(
     make = _rule(rule)
     data = one_temperature(source, temperature)
     count = most_steps(make, data.lattice) if steps is None else steps
-    say(f"{count} steps of {rule} on {data.describe()}")
+    steps_of = "1 step" if count == 1 else f"{count} steps"
+    say(f"{steps_of} of {rule} on {data.describe()}")
     found = monte_carlo_rg(
         make,
         data.lattice,

@@ -29,7 +29,7 @@ from deeprg.train.loop import TrainResult, train
 from deeprg.train.state import TrainState
 from deeprg.train.stop import StopRequest
 
-__all__ = ["MERA_CHECKS", "mera_findings", "report_mera", "run_mera"]
+__all__ = ["MERA_CHECKS", "larger_run", "mera_findings", "report_mera", "run_mera"]
 
 MERA_CHECKS = tuple(CHECKS)
 
@@ -92,12 +92,12 @@ def run_mera(
     next_step(
         f"deeprg report {folder.path}",
         f"deeprg sample {folder.path} -n 100000 --method independence",
-        f"deeprg train mera {_twice_as_large(setup)} --from {folder.path} --minutes 20",
+        f"deeprg train mera {larger_run(setup)} --from {folder.path} --minutes 20",
     )
     return 0
 
 
-def _twice_as_large(setup: MERASetup) -> str:
+def larger_run(setup: MERASetup) -> str:
     """The arguments of a run of the same model and network on a lattice with twice the extents."""
     model, network = setup.config.model, setup.config.network
     words = [model.name, *(f"{name}={value}" for name, value in model.options.items())]

@@ -116,22 +116,28 @@ def curves(sweep: SweepFolder, rows: Sequence[Row]) -> tuple[str, dict[str, list
         return "", found
     across = numeric[0].name
     others = [axis.name for axis in sweep.axes if axis.name not in (across, "seed") and len(axis.values) > 1]
+    finished = [(row, *_placed(sweep, row, across, others)) for row in rows if row.results]
     for column in sweep.kind.columns:
         groups: dict[str, list[tuple[float, float, float | None]]] = {}
-        for row in rows:
+        for row, place, label in finished:
             value, error = column.read(row.results)
             if value is not None:
-                values = row.point.values
-                label = ", ".join(f"{name.rpartition('.')[2]} {value_text(values[name])}" for name in others)
-                place = values[across]
-                if _is_critical(sweep, across, place):
-                    place = sweep.kind.temperature(sweep.folder(row.point.name))
-                groups.setdefault(label, []).append((float(place), value, error))
+                groups.setdefault(label, []).append((place, value, error))
         if groups:
             found[column.label] = [
                 SweepCurve(label, *zip(*group, strict=True)) for label, group in groups.items()
             ]
     return across, found
+
+
+def _placed(sweep: SweepFolder, row: Row, across: str, others: Sequence[str]) -> tuple[float, str]:
+    """Where a finished point stands on the axis, and the name of its curve."""
+    values = row.point.values
+    place = values[across]
+    if _is_critical(sweep, across, place):
+        place = sweep.kind.temperature(sweep.folder(row.point.name))
+    label = ", ".join(f"{name.rpartition('.')[2]} {value_text(values[name])}" for name in others)
+    return float(place), label
 
 
 def value_text(value: Any) -> str:
